@@ -1,0 +1,115 @@
+# PyTorch from first principles: one Org file, fourteen scripts, and everything they make.
+
+ORG      := pytorch-first-principles.org
+CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_graph 06_optimizer \
+            07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
+            12_parallelism 13_hyperparameter_search 14_autoencoder
+SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py
+LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log
+MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
+            t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
+
+# With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.
+ifdef PYTHON
+  ENVIRONMENT :=
+else
+  PYTHON      := .venv/bin/python
+  ENVIRONMENT := .venv/installed
+endif
+SYSTEM_PYTHON ?= python3
+
+# What each chapter draws: a chapter runs again when one of its figures is missing.
+01_data_draws                     := train_and_validation_data
+03_gradient_descent_draws         := gradient_descent learningrates
+05_computation_graph_draws        := net loss net2 nonsensical
+08_model_draws                    := multilayer trainingloss
+09_dataset_draws                  := minibatch_losses
+10_training_loop_draws            := train_val_curves2 train_val_curves
+11_checkpoint_and_scheduler_draws := lr_scheduler schedulers
+13_hyperparameter_search_draws    := hyperparameter_search
+14_autoencoder_draws              := autoencoder val_loss mnist_ae image_10 image_20 embedding
+
+# Expands to FORCE where one of the files is missing, to nothing where all are there.
+if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+.PHONY: all tangle data test lint lock help clean distclean FORCE $(CHAPTERS)
+
+all: $(LOGS)  ## install, tangle, fetch MNIST, run all chapters, draw all figures
+
+tangle: .tangled  ## write the scripts that changed in the Org file
+
+data: data/verified  ## fetch MNIST, or fetch again what is damaged
+
+# --- the environment
+
+.venv/installed: requirements.txt
+	@$(SYSTEM_PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make SYSTEM_PYTHON=/path/to/it")'
+	$(SYSTEM_PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	ln -sf graphviz-pure .venv/bin/dot
+	@touch $@
+
+# --- from the Org file to scripts
+
+# A tangler that has just changed itself tangles once more, so that its new version has the last word.
+.tangled: $(ORG) tangled/literate.py $(call if-missing,$(SCRIPTS)) | $(ENVIRONMENT)
+	$(PYTHON) tangled/literate.py tangle $(ORG)
+	@$(PYTHON) tangled/literate.py tangle $(ORG) > /dev/null
+	@touch $@
+
+# Only a script that changed gets a new time stamp: the empty recipe makes make look at it again.
+$(SCRIPTS): .tangled ;
+
+# Without a tangler there is nothing to tangle the tangler with.
+tangled/literate.py:
+	git checkout -- $@
+
+# --- from scripts to logs, figures and checkpoints
+
+$(foreach chapter,$(CHAPTERS),$(eval \
+  logs/$(chapter).log: $(call if-missing,$($(chapter)_draws:%=figures/%.png))))
+
+logs/%.log: tangled/%.py | $(ENVIRONMENT)
+	@mkdir -p logs
+	$(PYTHON) $< > $@.new 2>&1 || { cat $@.new >&2; rm $@.new; exit 1; }
+	@mv $@.new $@
+
+logs/14_autoencoder.log: | data/verified
+
+$(CHAPTERS): %: logs/%.log
+	@cat $<
+
+# --- MNIST: accepted by its check sums only. A file that is gone or newer is checked again.
+
+data/verified: tangled/mnist.py $(MNIST) | $(ENVIRONMENT)
+	$(PYTHON) tangled/mnist.py
+	@touch $@
+
+$(MNIST): ;
+
+# --- checks
+
+test: lint .tangled data/verified  ## check every number in the post, and the machinery
+	$(PYTHON) -m pytest
+
+lint: .tangled  ## check format and style of the scripts and the tests
+	$(PYTHON) -m ruff format --check tangled tests
+	$(PYTHON) -m ruff check tangled tests
+
+lock:  ## resolve requirements.in into requirements.txt again (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
+
+# --- the rest
+
+help:  ## list these targets
+	@echo "make NN_name      run one chapter, if it changed, and show what it printed:"
+	@echo "                  $(wordlist 1,4,$(CHAPTERS)) …"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+clean:  ## remove logs and checkpoints; keep the figures, the data and the environment
+	rm -rf logs checkpoints .tangled .pytest_cache .ruff_cache
+
+distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
+	rm -rf data runs .venv

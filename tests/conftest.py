@@ -1,0 +1,100 @@
+"""What all tests share: where things are, and how a chapter's script is run."""
+
+import contextlib
+import io
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TANGLED = ROOT / "tangled"
+POST = (ROOT / "pytorch-first-principles.org").read_text(encoding="utf-8")
+
+# Warnings are errors in every script that the tests run, but for these:
+# torchviz 0.0.3 compares torch's version with distutils, which setuptools lends it.
+TOLERATED = ["ignore:distutils Version classes are deprecated:DeprecationWarning"]
+
+# Run a script as 'python SCRIPT' would, on a platform that starts processes by spawn.
+BY_SPAWN = """
+import multiprocessing, runpy, sys
+multiprocessing.set_start_method("spawn")
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+class Chapter(NamedTuple):
+    """A script that has run: its global names, what it printed, the folder it ran in."""
+
+    names: dict[str, Any]
+    output: str
+    folder: Path
+    script: Path
+
+    @property
+    def source(self) -> str:
+        """The text of the script."""
+        return self.script.read_text(encoding="utf-8")
+
+
+def prose_of(number: int) -> str:
+    """Return the words of a chapter: its text without code, tables and formulas."""
+    chapter = re.search(rf"^\* {number}\. .*?(?=^\* )", POST, re.MULTILINE | re.DOTALL)[0]
+    chapter = re.sub(r"^#\+begin_src.*?^#\+end_src", "", chapter, flags=re.MULTILINE | re.DOTALL)
+    chapter = re.sub(r"\\[\[(].*?\\[\])]", "", chapter, flags=re.DOTALL)
+    return re.sub(r"^\|.*$", "", chapter, flags=re.MULTILINE)
+
+
+def unprinted_numbers(number: int, output: str) -> set[str]:
+    """Return what a chapter's prose states with three decimals or more, but never printed."""
+    stated = set(re.findall(r"(?<![\w.])\d+\.\d{3,}", prose_of(number)))
+    return {value for value in stated if value not in output}
+
+
+def link_data(folder: Path) -> None:
+    """Let a script in this folder find MNIST, if it is there."""
+    if (ROOT / "data").exists():
+        (folder / "data").symlink_to(ROOT / "data")
+
+
+@pytest.fixture(scope="module")
+def chapter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chapter:
+    """Run the script that the test file is named after, once, in a folder of its own.
+
+    It runs in this process, so that tests can look at the objects it made, and on the CPU,
+    where the golden values were measured.
+    """
+    script = TANGLED / f"{request.module.__name__.removeprefix('test_')}.py"
+    folder = tmp_path_factory.mktemp(script.stem)
+    link_data(folder)
+    output = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
+        patch.chdir(folder)
+        patch.setenv("DEVICE", "cpu")
+        patch.delenv("EPOCHS", raising=False)
+        patch.setattr("sys.argv", [str(script)])
+        names = runpy.run_path(str(script), run_name="__main__")
+    return Chapter(names, output.getvalue(), folder, script)
+
+
+def run_script(
+    script: Path, folder: Path, *, by_spawn: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own, in this folder, with warnings as errors."""
+    options = ["-W", "error"] + [word for entry in TOLERATED for word in ("-W", entry)]
+    code = ["-c", BY_SPAWN] if by_spawn else []
+    return subprocess.run(
+        [sys.executable, *options, *code, str(script)],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "EPOCHS"}
+        | {"DEVICE": "cpu"}
+        | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,40 @@
+"""Chapter 6: step() is the update by hand, zero_grad() sets None, the end point stays."""
+
+import re
+
+import numpy as np
+from conftest import POST
+from torch import optim
+
+
+def test_end_after_1000_epochs_is_golden(chapter):
+    names = chapter.names
+    np.testing.assert_allclose((names["a"].item(), names["b"].item()), (1.0235, 1.9690), atol=5e-5)
+
+
+def test_first_step_is_the_update_by_hand(chapter):
+    """From the golden start and gradients: 0.3367 + 0.31125 and 0.1288 + 0.18156."""
+    names = chapter.names
+    by_hand = names["a_by_hand"], names["b_by_hand"]
+    np.testing.assert_allclose(by_hand, (0.3367 + 0.31125, 0.1288 + 0.18156), atol=1e-4)
+    assert "by hand:   a = 0.647940, b = 0.310374\n" in chapter.output
+    assert "by step(): a = 0.647940, b = 0.310374\n" in chapter.output
+
+
+def test_zero_grad_leaves_none(chapter):
+    assert chapter.names["a"].grad is None
+    assert chapter.names["b"].grad is None
+    assert "unsupported operand type(s) for *: 'NoneType' and 'int'\n" in chapter.output
+
+
+def test_every_optimizer_arrives_and_momentum_is_faster(chapter):
+    ends = chapter.names["ends"]
+    assert set(ends) == set(chapter.names["choices"])
+    assert ends["SGD, momentum 0.9"] < ends["SGD"] < 300
+
+
+def test_every_optimizer_of_the_table_exists():
+    table = POST.split("** Other optimizers")[1].split("Do they all end")[0]
+    named = set(re.findall(r"=([A-Z]\w+)[=(]", table))
+    assert len(named) >= 12
+    assert {name for name in named if not hasattr(optim, name)} == set()
