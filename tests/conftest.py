@@ -1,12 +1,14 @@
 """What all tests share: where things are, and how a chapter's script is run."""
 
 import contextlib
+import functools
 import io
 import os
 import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,10 +52,20 @@ def prose_of(number: int) -> str:
     return re.sub(r"^\|.*$", "", chapter, flags=re.MULTILINE)
 
 
-def unprinted_numbers(number: int, output: str) -> set[str]:
-    """Return what a chapter's prose states with three decimals or more, but never printed."""
+def unproved_numbers(number: int, output: str, source: str) -> set[str]:
+    """Return what a chapter's prose states with three decimals or more, and its run does not show.
+
+    A number is proved if the script printed it, perhaps with more digits, or states it in its
+    code, where the chapter's claims are.
+    """
     stated = set(re.findall(r"(?<![\w.])\d+\.\d{3,}", prose_of(number)))
-    return {value for value in stated if value not in output}
+    printed = [float(value) for value in re.findall(r"\d+\.\d+(?:e-?\d+)?", output)]
+
+    def proved(value: str) -> bool:
+        decimals = len(value.split(".")[1])
+        return value in source or any(f"{other:.{decimals}f}" == value for other in printed)
+
+    return {value for value in stated if not proved(value)}
 
 
 def link_data(folder: Path) -> None:
@@ -62,24 +74,34 @@ def link_data(folder: Path) -> None:
         (folder / "data").symlink_to(ROOT / "data")
 
 
-@pytest.fixture(scope="module")
-def chapter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chapter:
-    """Run the script that the test file is named after, once, in a folder of its own.
+@pytest.fixture(scope="session")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Chapter]:
+    """Return a function that runs a script in a folder of its own, once in the whole session.
 
     It runs in this process, so that tests can look at the objects it made, and on the CPU,
     where the golden values were measured.
     """
-    script = TANGLED / f"{request.module.__name__.removeprefix('test_')}.py"
-    folder = tmp_path_factory.mktemp(script.stem)
-    link_data(folder)
-    output = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
-        patch.chdir(folder)
-        patch.setenv("DEVICE", "cpu")
-        patch.delenv("EPOCHS", raising=False)
-        patch.setattr("sys.argv", [str(script)])
-        names = runpy.run_path(str(script), run_name="__main__")
-    return Chapter(names, output.getvalue(), folder, script)
+
+    @functools.cache
+    def run(script: Path) -> Chapter:
+        folder = tmp_path_factory.mktemp(script.stem)
+        link_data(folder)
+        output = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
+            patch.chdir(folder)
+            patch.setenv("DEVICE", "cpu")
+            patch.delenv("EPOCHS", raising=False)
+            patch.setattr("sys.argv", [str(script)])
+            names = runpy.run_path(str(script), run_name="__main__")
+        return Chapter(names, output.getvalue(), folder, script)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def chapter(request: pytest.FixtureRequest, run_once: Callable[[Path], Chapter]) -> Chapter:
+    """Return the run of the script that the test file is named after."""
+    return run_once(TANGLED / f"{request.module.__name__.removeprefix('test_')}.py")
 
 
 def run_script(

@@ -53,6 +53,16 @@ def test_a_batch_of_all_points_is_plain_descent(chapter):
     np.testing.assert_allclose(end, (1.02354094, 1.96896411), atol=5e-9)
 
 
+def test_stochastic_descent_takes_the_points_in_shuffled_order(chapter):
+    path = chapter.names["descend"](1, learning_rate=0.1, epochs=1)
+    np.random.seed(42)
+    point, order = np.random.randn(2), np.random.permutation(80)
+    for step, row in enumerate(order):
+        x, y = chapter.names["x_train"][row], chapter.names["y_train"][row]
+        point = point - 0.1 * chapter.names["gradients"](*point, x, y)
+        np.testing.assert_allclose(path[step + 1], point)
+
+
 def test_paths_take_the_steps_the_text_counts(chapter):
     paths = chapter.names["paths"]
     assert [len(path) - 1 for path in paths.values()] == [100, 20 * 5, 4 * 80]

@@ -32,6 +32,7 @@ def test_a_crash_while_saving_leaves_the_old_checkpoint(chapter, tmp_path, monke
     path = tmp_path / "checkpoints" / "x.pt"
     save = chapter.names["save"]
     save(path, epoch=1)
+    assert list(path.parent.iterdir()) == [path]
 
     def half_a_file(entries, file):
         file.write_bytes(b"half")

@@ -1,0 +1,145 @@
+"""Chapter 3: fit y = a + b x by gradient descent in NumPy, with gradients derived by hand."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from sklearn.linear_model import LinearRegression
+
+
+def save_figure(figure: Figure, name: str) -> None:
+    """Write figures/NAME.png, whole or not at all, and close the figure."""
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    figure.savefig(beside, format="png", metadata={"Software": None})
+    beside.replace(Path("figures", f"{name}.png"))
+    plt.close(figure)
+
+
+def gradients(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the derivatives of the mean squared error by a and by b, as an array of two."""
+    error = y - (a + b * x)
+    return np.array([-2 * error.mean(), -2 * (x * error).mean()])
+
+
+def mse(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean squared error over the training set."""
+    return ((y_train - (a + b * x_train)) ** 2).mean()
+
+
+def descend(batch_size: int, learning_rate: float, epochs: int) -> np.ndarray:
+    """Return the path of (a, b) from the start, one row per step, for the training set."""
+    np.random.seed(42)
+    point = np.random.randn(2)
+    path = [point]
+    for _ in range(epochs):
+        order = np.random.permutation(len(x_train))
+        for first in range(0, len(order), batch_size):
+            batch = order[first : first + batch_size]
+            point = point - learning_rate * gradients(*point, x_train[batch], y_train[batch])
+            path.append(point)
+    return np.array(path)
+
+
+plt.switch_backend("agg")  # figures go to files; no window opens
+plt.style.use("fivethirtyeight")
+
+true_a, true_b, n = 1, 2, 100
+np.random.seed(42)
+x = np.random.rand(n, 1)
+y = true_a + true_b * x + 0.1 * np.random.randn(n, 1)
+indices = np.arange(n)
+np.random.shuffle(indices)
+train_indices, val_indices = indices[:80], indices[80:]
+x_train, y_train = x[train_indices], y[train_indices]
+x_val, y_val = x[val_indices], y[val_indices]
+
+np.random.seed(42)
+a = np.random.randn(1)
+b = np.random.randn(1)
+print(f"start: a = {a[0]:.8f}, b = {b[0]:.8f}")
+
+yhat = a + b * x_train
+
+error = y_train - yhat
+loss = (error**2).mean()
+print(f"loss: {loss:.12f}")
+
+first_gradients = a_grad, b_grad = gradients(a, b, x_train, y_train)
+print(f"gradients: {a_grad:.12f} by a, {b_grad:.12f} by b")
+
+h = 1e-6
+a_slope = (mse(a + h, b) - mse(a - h, b)) / (2 * h)
+b_slope = (mse(a, b + h) - mse(a, b - h)) / (2 * h)
+print(f"by finite differences: {a_slope:.6f} and {b_slope:.6f}")
+
+learning_rate = 0.1
+a = a - learning_rate * a_grad
+b = b - learning_rate * b_grad
+print(f"after one step: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {mse(a, b):.4f}")
+first_step = a, b
+
+for _ in range(999):
+    a_grad, b_grad = gradients(a, b, x_train, y_train)
+    a = a - learning_rate * a_grad
+    b = b - learning_rate * b_grad
+print(f"after 1000 epochs: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {mse(a, b):.10f}")
+
+sklearn_fit = LinearRegression().fit(x_train, y_train)
+sklearn_a, sklearn_b = sklearn_fit.intercept_[0], sklearn_fit.coef_[0, 0]
+print(f"scikit-learn:  a = {sklearn_a:.8f}, b = {sklearn_b:.8f}")
+
+columns = np.hstack([np.ones_like(x_train), x_train])
+lstsq_a, lstsq_b = np.linalg.lstsq(columns, y_train)[0].ravel()
+print(f"least squares: a = {lstsq_a:.8f}, b = {lstsq_b:.8f}")
+
+paths = {
+    "batch: all 80 points": descend(80, learning_rate=0.1, epochs=100),
+    "mini-batch: 16 points": descend(16, learning_rate=0.1, epochs=20),
+    "stochastic: 1 point": descend(1, learning_rate=0.1, epochs=4),
+}
+for name, path in paths.items():
+    print(f"{name:<22} {len(path) - 1} steps, ends at a = {path[-1, 0]:.2f}, b = {path[-1, 1]:.2f}")
+
+a_axis, b_axis = np.meshgrid(np.linspace(0.2, 2.4, 111), np.linspace(-0.4, 2.6, 151))
+errors = y_train.ravel() - a_axis[..., None] - b_axis[..., None] * x_train.ravel()
+height = (errors**2).mean(axis=-1)
+levels = np.geomspace(0.01, 3, 12)
+
+figure, panels = plt.subplots(1, 3, figsize=(13, 5), sharey=True, layout="constrained")
+for panel, (name, path), color in zip(panels, paths.items(), ("C0", "C1", "C3"), strict=True):
+    panel.contour(a_axis, b_axis, height, levels, colors="grey", linewidths=1)
+    panel.plot(path[:, 0], path[:, 1], ".-", color=color, linewidth=1.5, markersize=5)
+    panel.plot(lstsq_a, lstsq_b, "*", color="black", markersize=16)
+    panel.set(title=name, xlabel="a")
+    panel.title.set_fontsize(15)
+panels[0].set_ylabel("b")
+save_figure(figure, "gradient_descent")
+
+rates = {0.005: "too small", 0.1: "good", 0.8: "too large", 0.82: "diverges"}
+curves = {}
+for rate in rates:
+    path = descend(80, learning_rate=rate, epochs=60)
+    curves[rate] = np.array([mse(*point) for point in path])
+    print(f"rate {rate:<5} loss after 60 epochs: {curves[rate][-1]:.4g} ({rates[rate]})")
+
+figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+for (rate, curve), style in zip(curves.items(), ("-", "--", "-.", ":"), strict=True):
+    axes.plot(curve, style, linewidth=2.5)
+    axes.text(61, curve[-1], f"{rate}: {rates[rate]}", va="center", fontsize=13)
+axes.set(title="The same descent at four learning rates", xlabel="epoch", ylabel="loss (MSE)")
+axes.set(yscale="log", xlim=(0, 76), xticks=range(0, 61, 10))
+save_figure(figure, "learningrates")
+
+curvature = np.linalg.eigvalsh(2 * columns.T @ columns / len(columns)).max()
+print(f"steepest curvature {curvature:.3f}; rates below {2 / curvature:.3f} converge")
+
+np.testing.assert_allclose((a_slope, b_slope), first_gradients, rtol=1e-6)
+np.testing.assert_allclose((a[0], b[0]), (lstsq_a, lstsq_b), atol=1e-6)
+np.testing.assert_allclose((a[0], b[0]), (1.02354094, 1.96896411), atol=1e-8)
+np.testing.assert_allclose(np.ravel(first_step), (0.80119529, 0.04511107), atol=1e-8)
+assert 0.8 < 2 / curvature < 0.82
+assert curves[0.1][-1] < curves[0.8][-1] < curves[0.8][0] < curves[0.82][-1]
+assert curves[0.1][-1] < curves[0.005][-1]
+print("checked: gradients by differences, end point by least squares, limit of the rate")

@@ -1,0 +1,217 @@
+"""Chapter 13: let Ax choose learning rate and batch size, and compare it with chance."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import nn, optim
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, TensorDataset, random_split
+from tqdm import tqdm
+
+# Ax 1.3 calls what PyTorch, pandas and Ax itself have deprecated. That is for Ax to mend.
+warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
+warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"ax\.")
+from ax import Client, RangeParameterConfig  # noqa: E402
+from ax.utils.common.logger import set_stderr_log_level  # noqa: E402
+
+
+def pick_device() -> torch.device:
+    """Return the device that DEVICE names, else this machine's accelerator, else the CPU.
+
+    Exits with status 2 where DEVICE names a device that is not there.
+    """
+    there = ["cpu"]
+    if torch.accelerator.is_available():
+        kind = torch.accelerator.current_accelerator().type
+        count = torch.accelerator.device_count()
+        there = [kind, *(f"{kind}:{i}" for i in range(count)), "cpu"]
+    name = os.environ.get("DEVICE") or there[0]
+    if name not in there:
+        print(f"DEVICE={name}: not on this machine, which has {', '.join(there)}", file=sys.stderr)
+        sys.exit(2)
+    return torch.device(name)
+
+
+def save_figure(figure: Figure, name: str) -> None:
+    """Write figures/NAME.png, whole or not at all, and close the figure."""
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    figure.savefig(beside, format="png", metadata={"Software": None})
+    beside.replace(Path("figures", f"{name}.png"))
+    plt.close(figure)
+
+
+def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -> Callable:
+    """Return a function that trains on one batch and returns the loss before the step."""
+
+    def train_step(x: torch.Tensor, y: torch.Tensor) -> float:
+        model.train()
+        yhat = model(x)
+        loss = loss_fn(yhat, y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return train_step
+
+
+def train_epoch(train_step: Callable, train_loader: DataLoader) -> float:
+    """Take one step per batch; return the mean loss, in which each batch counts by its size."""
+    total, samples = 0.0, 0
+    for x_batch, y_batch in train_loader:
+        loss = train_step(x_batch.to(device), y_batch.to(device))
+        total += loss * len(x_batch)
+        samples += len(x_batch)
+    return total / samples
+
+
+def validation(model: nn.Module, loss_fn: Callable, val_loader: DataLoader) -> float:
+    """Return the mean loss over all samples of val_loader; each batch counts by its size."""
+    model.eval()
+    total, samples = 0.0, 0
+    with torch.no_grad():
+        for x_batch, y_batch in val_loader:
+            x_batch, y_batch = x_batch.to(device), y_batch.to(device)
+            total += loss_fn(model(x_batch), y_batch).item() * len(x_batch)
+            samples += len(x_batch)
+    return total / samples
+
+
+def booth(x: float, y: float) -> float:
+    """Return Booth's function of x and y; its minimum is 0, at (1, 3)."""
+    return (x + 2 * y - 7) ** 2 + (2 * x + y - 5) ** 2
+
+
+def ax_search(
+    space: list[RangeParameterConfig], evaluate: Callable, n_trials: int, seed: int
+) -> tuple[dict[str, float], list[tuple[dict[str, float], float]]]:
+    """Minimise evaluate(**parameters); return the best parameters and all trials in order.
+
+    A trial is a pair: its parameters, by name, and the value that evaluate gave.
+    """
+    client = Client(random_seed=seed)
+    client.configure_experiment(parameters=space)
+    client.configure_optimization(objective="-value")
+    trials = []
+    for _ in tqdm(range(n_trials), disable=None):
+        for index, parameters in client.get_next_trials(max_trials=1).items():
+            value = evaluate(**parameters)
+            client.complete_trial(index, raw_data={"value": value})
+            trials.append((parameters, value))
+    # Our functions have no noise: the best trial seen is the best known.
+    best = client.get_best_parameterization(use_model_predictions=False)[0]
+    return best, trials
+
+
+def train_once(learning_rate: float, batch_size: int) -> float:
+    """Train chapter 10's model for five epochs; return its validation loss."""
+    torch.manual_seed(42)
+    model = nn.Sequential(nn.Linear(1, 1)).to(device)
+    optimizer = optim.SGD(model.parameters(), lr=learning_rate)
+    train_step = make_train_step(model, loss_fn, optimizer)
+    train_loader = DataLoader(train_dataset, batch_size=batch_size)
+    for _ in range(5):
+        train_epoch(train_step, train_loader)
+    return validation(model, loss_fn, val_loader)
+
+
+def log_loss(learning_rate: float, batch_size: int) -> float:
+    """Return the decimal logarithm of the validation loss of one training."""
+    return np.log10(train_once(learning_rate, batch_size))
+
+
+def random_search(n_trials: int, generator: np.random.Generator) -> list[float]:
+    """Return the validation losses of trials drawn evenly on the logarithmic scales."""
+    drawn_rates = np.exp(generator.uniform(*np.log(rates), size=n_trials))
+    drawn_sizes = np.exp(generator.uniform(*np.log(batch_sizes), size=n_trials))
+    pairs = zip(drawn_rates, drawn_sizes, strict=True)
+    return [train_once(rate, round(size)) for rate, size in pairs]
+
+
+plt.switch_backend("agg")  # figures go to files; no window opens
+plt.style.use("fivethirtyeight")
+set_stderr_log_level(logging.WARNING)  # Ax reports each trial otherwise
+device = pick_device()
+true_a, true_b, n = 1, 2, 100
+np.random.seed(42)
+x = np.random.rand(n, 1)
+y = true_a + true_b * x + 0.1 * np.random.randn(n, 1)
+indices = np.arange(n)
+np.random.shuffle(indices)
+train_indices, val_indices = indices[:80], indices[80:]
+x_train, y_train = x[train_indices], y[train_indices]
+x_val, y_val = x[val_indices], y[val_indices]
+
+square = [RangeParameterConfig(name, (-10, 10), "float") for name in ("x", "y")]
+booth_best, booth_trials = ax_search(square, booth, n_trials=25, seed=42)
+lowest = np.inf
+for number, (point, value) in enumerate(booth_trials, 1):
+    if value < lowest:
+        lowest = value
+        print(f"trial {number:2}: booth({point['x']:6.2f}, {point['y']:6.2f}) = {value:8.3f}")
+
+booth_draws = np.random.default_rng(42).uniform(-10, 10, size=(2, 1000, 25))
+booth_random = np.median(booth(*booth_draws).min(axis=1))
+print(f"best of 25: Ax {lowest:.3f}, random search {booth_random:.1f} (median)")
+
+torch.manual_seed(42)
+dataset = TensorDataset(torch.from_numpy(x).float(), torch.from_numpy(y).float())
+train_dataset, val_dataset = random_split(dataset, [80, 20])
+val_loader = DataLoader(val_dataset, batch_size=20)
+loss_fn = nn.MSELoss()
+
+by_hand = train_once(0.1, 16)
+too_large = train_once(1, 16)
+print(f"rate 0.1, batches of 16: {by_hand:.4f}")
+print(f"rate 1,   batches of 16: {too_large:.0e}")
+
+rates, batch_sizes = (1e-4, 0.5), (2, 80)
+space = [
+    RangeParameterConfig("learning_rate", rates, "float", scaling="log"),
+    RangeParameterConfig("batch_size", batch_sizes, "int", scaling="log"),
+]
+searches = [ax_search(space, log_loss, n_trials=16, seed=seed) for seed in (0, 1, 2)]
+
+for number, (tried, value) in enumerate(searches[0][1], 1):
+    rate, size = tried["learning_rate"], tried["batch_size"]
+    print(f"trial {number:2}: rate {rate:7.5f}, batches of {size:2}: {10**value:.4f}")
+
+generator = np.random.default_rng(42)
+random_losses = [random_search(16, generator) for _ in tqdm(range(20), disable=None)]
+ax_losses = [[10**value for _, value in trials] for _, trials in searches]
+random_so_far = np.minimum.accumulate(random_losses, axis=1)
+ax_so_far = np.minimum.accumulate(ax_losses, axis=1)
+for number in (5, 8, 16):
+    by_ax, by_chance = ax_so_far[:, number - 1], random_so_far[:, number - 1]
+    low, middle, high = np.quantile(by_chance, (0.1, 0.5, 0.9))
+    print(f"best after {number:2} trials: Ax", " ".join(f"{loss:.4f}" for loss in by_ax))
+    print(f"   random search: median {middle:.4f}, eight of ten in {low:.4f} to {high:.4f}")
+rows = val_dataset.indices
+noise = ((y[rows] - true_a - true_b * x[rows]) ** 2).mean()
+luckier = int((random_so_far[:, -1] < np.median(ax_so_far[:, -1])).sum())
+print(f"mean squared noise in the 20 points: {noise:.4f}")
+print(f"random searches that end below Ax's median: {luckier} of 20")
+
+figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+numbers = range(1, 17)
+low, middle, high = np.quantile(random_so_far, (0.1, 0.5, 0.9), axis=0)
+axes.fill_between(numbers, low, high, color="C1", alpha=0.25, label="random, eight of ten")
+axes.plot(numbers, middle, "--", color="C1", linewidth=2.5, label="random, median of 20")
+for search, losses in enumerate(ax_so_far):
+    label = "Ax, three searches" if search == 0 else None
+    axes.plot(numbers, losses, color="C0", linewidth=2.5, label=label)
+axes.axhline(noise, color="black", linestyle=":", linewidth=2, label="noise in the data")
+axes.set(title="Best so far", xlabel="trial", ylabel="validation loss (MSE)", yscale="log")
+axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+axes.legend()
+save_figure(figure, "hyperparameter_search")

@@ -1,0 +1,520 @@
+"""Chapter 14: an autoencoder on MNIST, watched while it learns.
+
+EPOCHS=n trains for n epochs instead of 20.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from http.client import HTTPException
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+# The profiler's engine logs to the terminal. It reads this once, when torch is loaded.
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+
+import graphviz
+import matplotlib as mpl
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+from torch import nn, optim
+from torch.optim import Optimizer
+from torch.profiler import profile
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+)
+from torch.utils.tensorboard import SummaryWriter
+from torchvision.datasets import MNIST
+from torchvision.utils import make_grid
+from torchviz import make_dot
+from tqdm import tqdm
+
+DATA = Path("data")
+RAW = Path("MNIST", "raw")  # where torchvision looks below its root folder
+SUMS = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+
+def damaged(root: Path) -> list[str]:
+    """Return the names of MNIST's files that are missing below root or have a wrong sum."""
+
+    def is_whole(path: Path, expected: str) -> bool:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+        return md5.hexdigest() == expected
+
+    return [name for name, sum_ in SUMS.items() if not is_whole(root / RAW / name, sum_)]
+
+
+def by_torchvision(root: Path) -> None:
+    """Let torchvision download MNIST below root; waits 5 seconds for a silent server.
+
+    Raises one of FAILURES where that does not work.
+    """
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(5)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            MNIST(root, download=True)
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+FAILURES = (OSError, RuntimeError, HTTPException)  # what a closed road may raise
+
+
+def fetch(road: Callable[[Path], None]) -> None:
+    """Fetch MNIST by one road; put in place below data/ what is missing there or damaged.
+
+    Raises one of FAILURES, and changes nothing, where the road fails or brings wrong files.
+    """
+    DATA.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=DATA, prefix=".mnist-") as folder:
+        fetched = Path(folder)
+        road(fetched)
+        if wrong := damaged(fetched):
+            raise OSError(f"came with wrong sums: {', '.join(wrong)}")
+        (DATA / RAW).mkdir(parents=True, exist_ok=True)
+        for name in damaged(DATA):
+            (fetched / RAW / name).replace(DATA / RAW / name)
+
+
+def pick_device() -> torch.device:
+    """Return the device that DEVICE names, else this machine's accelerator, else the CPU.
+
+    Exits with status 2 where DEVICE names a device that is not there.
+    """
+    there = ["cpu"]
+    if torch.accelerator.is_available():
+        kind = torch.accelerator.current_accelerator().type
+        count = torch.accelerator.device_count()
+        there = [kind, *(f"{kind}:{i}" for i in range(count)), "cpu"]
+    name = os.environ.get("DEVICE") or there[0]
+    if name not in there:
+        print(f"DEVICE={name}: not on this machine, which has {', '.join(there)}", file=sys.stderr)
+        sys.exit(2)
+    return torch.device(name)
+
+
+def pick_epochs(default: int) -> int:
+    """Return the number of epochs that EPOCHS names, else the default.
+
+    Exits with status 2 where EPOCHS is not a positive whole number.
+    """
+    text = os.environ.get("EPOCHS") or str(default)
+    try:
+        epochs = int(text)
+    except ValueError:
+        epochs = 0
+    if epochs < 1:
+        print(f"EPOCHS={text}: not a positive whole number", file=sys.stderr)
+        sys.exit(2)
+    return epochs
+
+
+def require_mnist() -> None:
+    """See to it that MNIST is below data/ and whole; exits with status 2 if it cannot be."""
+    try:
+        if damaged(DATA):
+            fetch(by_torchvision)
+    except FAILURES:
+        print(
+            f"MNIST is missing or damaged in {DATA / RAW}, and torchvision cannot download it:"
+            " run 'make data' or 'python tangled/mnist.py'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def save_figure(figure: Figure, name: str) -> None:
+    """Write figures/NAME.png, whole or not at all, and close the figure."""
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    figure.savefig(beside, format="png", metadata={"Software": None})
+    beside.replace(Path("figures", f"{name}.png"))
+    plt.close(figure)
+
+
+def draw_graph(graph: graphviz.Digraph, name: str) -> None:
+    """Lay out a graph with Graphviz and write figures/NAME.png, whole or not at all."""
+    beside_python = str(Path(sys.executable).parent)
+    dot = shutil.which("graphviz-pure", path=beside_python) or shutil.which("dot")
+    if dot is None:
+        print("Graphviz is missing: pip install graphviz-pure", file=sys.stderr)
+        sys.exit(2)
+    graph.graph_attr["dpi"] = "150"
+    graph.node_attr["fontname"] = "Courier"  # torchviz asks for a font that Graphviz lacks
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    subprocess.run([dot, "-Tpng", "-o", beside], input=graph.source, text=True, check=True)
+    beside.replace(Path("figures", f"{name}.png"))
+
+
+def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -> Callable:
+    """Return a function that trains on one batch and returns the loss before the step."""
+
+    def train_step(x: torch.Tensor, y: torch.Tensor) -> float:
+        model.train()
+        yhat = model(x)
+        loss = loss_fn(yhat, y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return train_step
+
+
+def validation(model: nn.Module, loss_fn: Callable, val_loader: DataLoader) -> float:
+    """Return the mean loss over all samples of val_loader; each batch counts by its size."""
+    model.eval()
+    total, samples = 0.0, 0
+    with torch.no_grad():
+        for x_batch, y_batch in val_loader:
+            x_batch, y_batch = x_batch.to(device), y_batch.to(device)
+            total += loss_fn(model(x_batch), y_batch).item() * len(x_batch)
+            samples += len(x_batch)
+    return total / samples
+
+
+def train_epoch(train_step: Callable, train_loader: DataLoader) -> float:
+    """Take one step per batch; return the mean loss, in which each batch counts by its size."""
+    total, samples = 0.0, 0
+    for x_batch, y_batch in train_loader:
+        loss = train_step(x_batch.to(device), y_batch.to(device))
+        total += loss * len(x_batch)
+        samples += len(x_batch)
+    return total / samples
+
+
+def save(path: Path, **entries: object) -> None:
+    """Write a checkpoint, whole or not at all: a crash leaves the old file as it was."""
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    torch.save(entries, beside)
+    beside.replace(path)
+
+
+def load(path: Path) -> dict:
+    """Read a checkpoint onto the device in use; it can hold data only, never code."""
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def whole_batches(dataset: TensorDataset, order: torch.Generator | None = None) -> DataLoader:
+    """Return a loader of batches of 128, each indexed at once; shuffled if given an order."""
+    rows = SequentialSampler(dataset)
+    if order is not None:
+        rows = RandomSampler(dataset, generator=order)
+    batches = BatchSampler(rows, batch_size=128, drop_last=False)
+    return DataLoader(dataset, sampler=batches, batch_size=None)
+
+
+class FunctionalAutoencoder(nn.Module):
+    """784-128-64-32 and back, for rows of pixels in [0, 1]; the activations are functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode1 = nn.Linear(784, 128)
+        self.encode2 = nn.Linear(128, 64)
+        self.encode3 = nn.Linear(64, 32)
+        self.decode1 = nn.Linear(32, 64)
+        self.decode2 = nn.Linear(64, 128)
+        self.decode3 = nn.Linear(128, 784)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the reconstruction of x, in the shape (rows, 784)."""
+        hidden = F.relu(self.encode1(x))
+        hidden = F.relu(self.encode2(hidden))
+        code = self.encode3(hidden)
+        hidden = F.relu(self.decode1(code))
+        hidden = F.relu(self.decode2(hidden))
+        return torch.sigmoid(self.decode3(hidden))
+
+
+class SequentialAutoencoder(nn.Module):
+    """The same network in two halves, an encoder and a decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(784, 128),
+            nn.ReLU(),
+            nn.Linear(128, 64),
+            nn.ReLU(),
+            nn.Linear(64, 32),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(32, 64),
+            nn.ReLU(),
+            nn.Linear(64, 128),
+            nn.ReLU(),
+            nn.Linear(128, 784),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the reconstruction of x, in the shape (rows, 784)."""
+        return self.decoder(self.encoder(x))
+
+
+def to_img(x: torch.Tensor) -> torch.Tensor:
+    """Turn rows of 784 pixels into images of the shape (rows, 1, 28, 28)."""
+    return x.reshape(-1, 1, 28, 28)
+
+
+def set_up(seed: int) -> tuple[nn.Module, Optimizer, DataLoader, torch.Generator]:
+    """Return a model, its optimizer, a shuffling loader and the generator that shuffles."""
+    torch.manual_seed(seed)
+    model = SequentialAutoencoder().to(device)
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    order = torch.Generator().manual_seed(seed)
+    return model, optimizer, whole_batches(train_set, order), order
+
+
+def image_pairs(x: torch.Tensor, reconstruction: torch.Tensor, columns: int) -> torch.Tensor:
+    """Lay out rows of digits, each over the row of their reconstructions, as one image."""
+    rows = [to_img(part).reshape(-1, columns, 1, 28, 28) for part in (x, reconstruction)]
+    images = torch.stack(rows, dim=1).flatten(0, 2)
+    return make_grid(images, nrow=columns, pad_value=1.0)
+
+
+def plot_images(grid: torch.Tensor, title: str) -> Figure:
+    """Draw an image of the shape (channels, height, width), in inches as large as it needs."""
+    _, height, width = grid.shape
+    size = (10, 10 * height / width + 0.4)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    axes.imshow(grid[0].cpu().numpy(), cmap="gray", vmin=0, vmax=1)
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=14)
+    return figure
+
+
+def plot_train_val(losses: list[float], val_losses: list[float], yardstick: float) -> Figure:
+    """Draw both losses against the epoch, on a logarithmic and on a linear scale."""
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+    epochs = range(1, len(losses) + 1)
+    for axes, scale in zip(panels, ("log", "linear"), strict=True):
+        axes.plot(epochs, losses, "o-", label="training", linewidth=2.5)
+        axes.plot(epochs, val_losses, "s--", label="test", linewidth=2.5)
+        axes.axhline(yardstick, color="black", linestyle=":", linewidth=2, label="PCA, test")
+        axes.set(title=f"{scale} scale", xlabel="epoch", ylabel="loss (MSE)", yscale=scale)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].yaxis.set_minor_formatter("{x:g}")
+    panels[0].yaxis.set_major_formatter("{x:g}")
+    panels[1].legend()
+    return figure
+
+
+def write_summary(writer: SummaryWriter, epoch: int, x: torch.Tensor) -> torch.Tensor:
+    """Write losses, rate, images and weights of an epoch; return the images, as one."""
+    writer.add_scalar("loss/training", losses[-1], epoch)
+    writer.add_scalar("loss/test", val_losses[-1], epoch)
+    writer.add_scalar("learning rate", optimizer.param_groups[0]["lr"], epoch)
+    with torch.no_grad():
+        grid = image_pairs(x, model(x), columns=16)
+    writer.add_image("digits and reconstructions", grid, epoch)
+    for name, parameter in model.named_parameters():
+        writer.add_histogram(name, parameter, epoch)
+    return grid
+
+
+def next_steps(model: nn.Module, optimizer: Optimizer, loader: DataLoader) -> list[float]:
+    """Take ten steps of a new epoch; return their losses."""
+    train_step = make_train_step(model, loss_fn, optimizer)
+    return [train_step(x.to(device), y.to(device)) for x, y in islice(loader, 10)]
+
+
+def label_agreement(points: np.ndarray) -> float:
+    """Return the share of points whose nearest other point has the same label."""
+    neighbours = NearestNeighbors(n_neighbors=1).fit(points)
+    nearest = neighbours.kneighbors(return_distance=False)[:, 0]
+    return np.mean(labels[nearest] == labels).item()
+
+
+plt.switch_backend("agg")  # figures go to files; no window opens
+plt.style.use("fivethirtyeight")
+
+device = pick_device()
+n_epochs = pick_epochs(20)
+require_mnist()
+
+train_mnist, test_mnist = MNIST(DATA, train=True), MNIST(DATA, train=False)
+x_train = train_mnist.data.flatten(1).to(device) / 255
+x_test = test_mnist.data.flatten(1).to(device) / 255
+labels = test_mnist.targets.numpy()
+print(f"training {tuple(x_train.shape)}, test {tuple(x_test.shape)}, {x_train.dtype}")
+print(f"pixels from {x_train.min():g} to {x_train.max():g}")
+print(f"the training images take {x_train.nbytes / 2**20:.0f} MiB")
+
+train_set = TensorDataset(x_train, x_train)
+test_loader = whole_batches(TensorDataset(x_test, x_test))
+x_batch, y_batch = next(iter(test_loader))
+print(f"{len(test_loader)} test batches, the first of shape {tuple(x_batch.shape)}")
+
+pca = PCA(n_components=32, svd_solver="covariance_eigh").fit(x_train.cpu().numpy())
+x_pca = pca.inverse_transform(pca.transform(x_test.cpu().numpy()))
+pca_mse = np.mean((x_pca - x_test.cpu().numpy()) ** 2).item()
+print(f"PCA with 32 components: test MSE {pca_mse:.5f}")
+
+torch.manual_seed(42)
+version1, version2 = FunctionalAutoencoder().to(device), SequentialAutoencoder().to(device)
+with torch.no_grad():
+    before = (version1(x_test) - version2(x_test)).abs().max().item()
+    weights = version1.state_dict().values()
+    version2.load_state_dict(dict(zip(version2.state_dict(), weights, strict=True)))
+    after = (version1(x_test) - version2(x_test)).abs().max().item()
+print(f"largest difference: {before:.3f} with weights of their own, {after:g} with the same")
+print(f"numbers to learn: {sum(parameter.numel() for parameter in version2.parameters())}")
+
+reconstruction = version2(x_test[:1])
+params = dict(version2.named_parameters()) | {"reconstruction": reconstruction}
+draw_graph(make_dot(reconstruction, params=params), "autoencoder")
+
+perfect = x_test
+shown = 0.5 * (perfect + 1)
+shown_mse = F.mse_loss(shown, x_test).item()
+print(f"black is {perfect.min():g} and shown as {shown.min():g}")
+print(f"a perfect output, so shown, has an MSE of {shown_mse:.3f}")
+
+CHECKPOINT = Path("checkpoints", "autoencoder.pt")
+loss_fn = nn.MSELoss()
+model, optimizer, train_loader, order = set_up(seed=42)
+train_step = make_train_step(model, loss_fn, optimizer)
+losses, val_losses = [], []
+writer = SummaryWriter()
+for epoch in tqdm(range(1, n_epochs + 1), disable=None):
+    losses.append(train_epoch(train_step, train_loader))
+    val_losses.append(validation(model, loss_fn, test_loader))
+    sheet = write_summary(writer, epoch, x_test[:96])
+    if epoch in (10, 20):
+        title = f"Digits, each over its reconstruction after {epoch} epochs"
+        save_figure(plot_images(sheet, title), f"image_{epoch}")
+    save(
+        CHECKPOINT,
+        epoch=epoch,
+        model=model.state_dict(),
+        optimizer=optimizer.state_dict(),
+        order=order.get_state(),
+        losses=losses,
+        val_losses=val_losses,
+    )
+writer.close()
+
+for epoch, (loss, val_loss) in enumerate(zip(losses, val_losses, strict=True), start=1):
+    if epoch in (1, 5, 10, 20, n_epochs):
+        print(f"epoch {epoch:2}: training loss {loss:.5f}, test loss {val_loss:.5f}")
+
+save_figure(plot_train_val(losses, val_losses, pca_mse), "val_loss")
+
+first_of_each = [int(np.argmax(labels == digit)) for digit in range(10)]
+digits = x_test[first_of_each]
+model.eval()
+with torch.no_grad():
+    reconstruction = model(digits)
+title = "Above: digits of the test set. Below: from 32 numbers"
+save_figure(plot_images(image_pairs(digits, reconstruction, columns=10), title), "mnist_ae")
+
+with torch.no_grad():
+    code = model.encoder(x_test).cpu().numpy()
+flat = PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(code)
+embedding = TSNE(angle=0.8, max_iter=500, random_state=42).fit_transform(code)
+agreement = {
+    "32 dimensions": label_agreement(code),
+    "2 by PCA": label_agreement(flat),
+    "2 by t-SNE": label_agreement(embedding),
+}
+for name, share in agreement.items():
+    print(f"{name:<13} the nearest neighbour shows the same digit in {share:.1%}")
+
+figure, axes = plt.subplots(figsize=(10, 8), layout="constrained")
+for digit, colour in enumerate(mpl.color_sequences["petroff10"]):  # for all kinds of eyes
+    points = embedding[labels == digit]
+    axes.scatter(*points.T, s=6, color=colour, label=str(digit))
+    axes.annotate(
+        str(digit),
+        np.median(points, axis=0),
+        fontsize=16,
+        ha="center",
+        va="center",
+        bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": colour, "alpha": 0.8},
+    )
+axes.set(title="The codes of the test set", xlabel="t-SNE 1", ylabel="t-SNE 2")
+figure.legend(loc="outside right upper", title="digit", markerscale=4)
+save_figure(figure, "embedding")
+
+saved = load(CHECKPOINT)
+fresh_model, fresh_optimizer, fresh_loader, fresh_order = set_up(seed=0)
+fresh_model.load_state_dict(saved["model"])
+fresh_optimizer.load_state_dict(saved["optimizer"])
+fresh_order.set_state(saved["order"].cpu())
+never_stopped = next_steps(model, optimizer, train_loader)
+went_on = next_steps(fresh_model, fresh_optimizer, fresh_loader)
+gap = max(
+    (here - there).abs().max().item()
+    for here, there in zip(model.parameters(), fresh_model.parameters(), strict=True)
+)
+print(f"saved after epoch {saved['epoch']}, with: {', '.join(saved)}")
+print(f"after ten more steps the weights differ by {gap:g}")
+
+other_model, other_optimizer, other_loader, _ = set_up(seed=0)
+other_model.load_state_dict(saved["model"])
+other_optimizer.load_state_dict(saved["optimizer"])
+forgot_order = next_steps(other_model, other_optimizer, other_loader)
+print(f"losses of the next steps: {never_stopped[0]:.6f}, {never_stopped[1]:.6f}, …")
+print(f"going on:                 {went_on[0]:.6f}, {went_on[1]:.6f}, …")
+print(f"with the order forgotten: {forgot_order[0]:.6f}, {forgot_order[1]:.6f}, …")
+
+with profile() as profiler:
+    next_steps(model, optimizer, train_loader)
+operations = profiler.key_averages()
+table = operations.table(sort_by="self_cpu_time_total", row_limit=15)
+Path(writer.log_dir, "profile.txt").write_text(table)
+calls = {operation.key: operation.count for operation in operations}
+for name in ("aten::addmm", "aten::mm", "aten::index", "aten::relu", "aten::sigmoid"):
+    print(f"{name:<14} {calls.get(name, 0):>4} calls")
+
+if device.type == "cpu":
+    print("device memory: the CPU has no such counter")
+else:
+    now = torch.accelerator.memory_allocated(device) / 2**20
+    most = torch.accelerator.max_memory_allocated(device) / 2**20
+    print(f"device memory: {now:.0f} MiB in use, {most:.0f} MiB at the most")
+
+assert before > 0.01
+assert after == 0
+assert shown_mse > 0.1
+np.testing.assert_allclose(pca_mse, 0.01683, atol=5e-6)
+assert gap == 0 and went_on == never_stopped
+assert forgot_order != never_stopped
+assert saved["epoch"] == len(saved["losses"]) == len(saved["val_losses"]) == n_epochs
+assert agreement["2 by t-SNE"] > agreement["2 by PCA"]
+if device.type == "cpu":  # other devices may have other operations for the same work
+    assert [calls["aten::addmm"], calls["aten::mm"], calls["aten::index"]] == [60, 110, 20]
+if n_epochs == 20:
+    assert val_losses[-1] < 2 / 3 * pca_mse
+    assert val_losses[-1] < 0.0136
+    print(f"checked: 20 epochs end at a test MSE of {val_losses[-1]:.5f}, PCA at {pca_mse:.5f}")
+print("checked: both versions are one function, and a resumed run is the run that never stopped")
