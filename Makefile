@@ -32,6 +32,9 @@ SYSTEM_PYTHON ?= python3
 # Expands to FORCE where one of the files is missing, to nothing where all are there.
 if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
 
+# With -j several chapters share the cores: a thread that waits must not keep one busy.
+export OMP_WAIT_POLICY := passive
+
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all tangle data test lint lock help clean distclean FORCE $(CHAPTERS)

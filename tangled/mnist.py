@@ -106,7 +106,7 @@ def by_pip(root: Path) -> None:
     """
     (root / "wheel.txt").write_text(WHEEL)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
-    pip += ["--quiet", "--no-input", "--retries", "1", "--timeout", "5", "download"]
+    pip += ["--quiet", "--no-input", "--retries", "2", "--timeout", "15", "download"]
     pip += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
     pip += ["--requirement", str(root / "wheel.txt"), "--dest", str(root)]
     run = subprocess.run(pip, capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from conftest import run_script
 
 ALL_ROWS = list(range(100))
@@ -114,8 +115,9 @@ def test_start_method_spawn_prints_the_same_and_the_processes_warn_of_nothing(ch
 def test_a_process_that_fails_makes_the_script_fail(chapter, tmp_path):
     line = "    averaged = gradient_of(ddp_model, mse(ddp_model(x), y))\n"
     assert chapter.source.count(line) == 1
-    copy = tmp_path / "copy.py"
-    copy.write_text(chapter.source.replace(line, "    sys.exit(3 if rank == 1 else 0)\n" + line))
-    run = run_script(copy, tmp_path)
+    broken = tmp_path / "broken.py"
+    broken.write_text(chapter.source.replace(line, "    sys.exit(3 if rank == 1 else 0)\n" + line))
+    run = run_script(broken, tmp_path)
     assert run.returncode == 1
+    assert "(exitcode: 3) local_rank: 1" in run.stderr
     assert "checked" not in run.stdout
