@@ -360,6 +360,7 @@ plt.style.use("fivethirtyeight")
 device = pick_device()
 n_epochs = pick_epochs(20)
 require_mnist()
+torch.set_num_threads(1)  # on a CPU
 
 train_mnist, test_mnist = MNIST(DATA, train=True), MNIST(DATA, train=False)
 x_train = train_mnist.data.flatten(1).to(device) / 255
