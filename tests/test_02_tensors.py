@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+
 from conftest import POST
 
 

@@ -3,8 +3,9 @@
 import re
 
 import numpy as np
-from conftest import POST
 from torch import optim
+
+from conftest import POST
 
 
 def test_end_after_1000_epochs_is_golden(chapter):

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import POST
 from torch import nn
+
+from conftest import POST
 
 
 def test_mean_of_the_example_is_golden(chapter):

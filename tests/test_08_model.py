@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import torch
-from conftest import POST
 from torch import nn
+
+from conftest import POST
 
 
 def test_manual_model_starts_and_ends_golden(chapter):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from conftest import run_script
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from conftest import run_script
 from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
+
+from conftest import run_script
 
 
 def test_plateau_ends_golden(chapter):

@@ -15,11 +15,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, TANGLED, link_data, run_script
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.data import TensorDataset
 from torchvision.datasets import MNIST
+
+from conftest import ROOT, TANGLED, link_data, run_script
 
 SCRIPT = TANGLED / "14_autoencoder.py"
 RAW = ROOT / "data" / "MNIST" / "raw"

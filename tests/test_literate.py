@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import POST, ROOT, TANGLED
 
 LITERATE = TANGLED / "literate.py"

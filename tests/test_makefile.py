@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import POST, ROOT
 
 ORG = "pytorch-first-principles.org"

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, TANGLED
 from torchvision.datasets import MNIST
 from torchvision.datasets.mnist import read_image_file, read_label_file
+
+from conftest import ROOT, TANGLED
 
 SCRIPT = TANGLED / "mnist.py"
 RAW = Path("data", "MNIST", "raw")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT, Chapter
 from torch import nn
+
+from conftest import ROOT, Chapter
 
 POST = ROOT / "pytorch-first-principles.org"
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from conftest import POST, ROOT, TANGLED
 
 CHAPTERS = re.split(r"^\* ", POST, flags=re.MULTILINE)[1:]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from conftest import TANGLED, link_data, run_script, unproved_numbers
 
 SCRIPTS = sorted(TANGLED.glob("[0-9][0-9]_*.py"))
