@@ -74,10 +74,12 @@ tangled/literate.py:
 $(foreach chapter,$(CHAPTERS),$(eval \
   logs/$(chapter).log: $(call if-missing,$($(chapter)_draws:%=figures/%.png))))
 
-logs/%.log: tangled/%.py | $(ENVIRONMENT)
+# The transcript logs/NAME.json holds the same text as the log, and which line of the script printed it.
+logs/%.log logs/%.json: tangled/%.py | $(ENVIRONMENT)
 	@mkdir -p logs
-	$(PYTHON) $< > $@.new 2>&1 || { cat $@.new >&2; rm $@.new; exit 1; }
-	@mv $@.new $@
+	$(PYTHON) tangled/literate.py run $< logs/$*.json > logs/$*.log.new 2>&1 \
+		|| { cat logs/$*.log.new >&2; rm logs/$*.log.new; exit 1; }
+	@mv logs/$*.log.new logs/$*.log
 
 logs/14_autoencoder.log: | data/verified
 

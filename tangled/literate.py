@@ -3,22 +3,28 @@
 Usage:
     python tangled/literate.py tangle ORG
     python tangled/literate.py detangle SCRIPT [ORG]
+    python tangled/literate.py run SCRIPT TRANSCRIPT
 
 The scripts are, byte for byte, what Emacs' org-babel-tangle writes. Whatever would make
 the two differ, or two versions of Org differ, is refused with a file name and a line.
 """
 
 import argparse
+import builtins
 import contextlib
 import difflib
 import hashlib
+import importlib.machinery
+import json
 import os
 import re
 import sys
+import threading
+import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HEADING = re.compile(r"(\*+) +(COMMENT(?: |$))?")
 OPENING = re.compile(
@@ -533,6 +539,96 @@ def detangle_command(script: Path, org: Path | None) -> int:
     return 0
 
 
+def running_line(script: dict[str, Any]) -> int:
+    """Return the top-level line that a script with these globals is at, or 0 after its end."""
+    main_thread = sys._current_frames().get(threading.main_thread().ident)
+    for frame in (sys._getframe(), main_thread):
+        while frame is not None:
+            if frame.f_globals is script and frame.f_code.co_name == "<module>":
+                return frame.f_lineno
+            frame = frame.f_back
+    return 0
+
+
+def record_prints(script: dict[str, Any]) -> list[tuple[int, str]]:
+    """Have sys.stdout note, from now on, each text with its line; return where it does so."""
+    printed, write = [], sys.stdout.write
+
+    def write_and_note(text: str) -> int:
+        line = running_line(script) or (printed[-1][0] if printed else 1)
+        printed.append((line, text))
+        return write(text)
+
+    sys.stdout.write = write_and_note
+    return printed
+
+
+def set_stage(script: Path) -> dict[str, Any]:
+    """Make a fresh __main__ for a script, as 'python SCRIPT' does; return its globals."""
+    main_module = types.ModuleType("__main__")
+    path = str(script.absolute())
+    main_module.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
+    names = vars(main_module)
+    names |= {"__file__": path, "__builtins__": builtins, "__annotations__": {}, "__cached__": None}
+    sys.modules["__main__"] = main_module
+    sys.argv = [str(script)]
+    sys.path[0] = str(script.resolve().parent)
+    return names
+
+
+def hide_own_frames(
+    kind: type[BaseException], error: BaseException, trace: types.TracebackType | None
+) -> None:
+    """Print a traceback as Python does, from the first frame that is the script's."""
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    sys.__excepthook__(kind, error.with_traceback(trace), trace)
+
+
+def save_transcript(path: Path, source: bytes, printed: list[tuple[int, str]]) -> None:
+    """Write what a script printed, as [line, text] pairs, with the check sum of the script."""
+    output: list[list[Any]] = []
+    for line, text in printed:
+        if output and output[-1][0] == line:
+            output[-1][1] += text
+        else:
+            output.append([line, text])
+    content = {"sha256": sum_of(source), "output": output}
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    write_all({path.absolute(): f"{text}\n".encode()})
+
+
+def run_command(script: Path, transcript: Path) -> int:
+    """Run a script as 'python SCRIPT' would, and keep a transcript if it succeeds."""
+    with one_line_errors(script):
+        source = script.read_bytes()
+    names = set_stage(script)
+    printed = record_prints(names)
+    sys.excepthook = hide_own_frames
+    try:
+        exec(compile(source, names["__file__"], "exec", dont_inherit=True), names)
+    except SystemExit as request:
+        if request.code not in (None, 0):
+            raise
+    with one_line_errors(transcript):
+        save_transcript(transcript, source, printed)
+    return 0
+
+
+@contextlib.contextmanager
+def one_line_errors(place: Path) -> Iterator[None]:
+    """Exit with one line and status 1 where a file, or what it says, is not in order."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename2 or error.filename or place
+        print(f"{shown(where)}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(description="Tangle an Org file into its scripts, and back.")
@@ -542,17 +638,16 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("detangle", help="carry a script's edits into the Org file")
     command.add_argument("script", type=Path)
     command.add_argument("org", type=Path, nargs="?")
+    command = commands.add_parser("run", help="run a script and note which line printed what")
+    command.add_argument("script", type=Path)
+    command.add_argument("transcript", type=Path)
     chosen = parser.parse_args(arguments)
-    try:
+    if chosen.command == "run":
+        return run_command(chosen.script, chosen.transcript)
+    with one_line_errors(chosen.org or chosen.script):
         if chosen.command == "tangle":
             return tangle_command(chosen.org)
         return detangle_command(chosen.script, chosen.org)
-    except OSError as error:
-        place = error.filename2 or error.filename or chosen.org or chosen.script
-        print(f"{shown(place)}: {error.strerror}", file=sys.stderr)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":
