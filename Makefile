@@ -1,11 +1,13 @@
 # PyTorch from first principles: one Org file, fourteen scripts, and everything they make.
 
 ORG      := pytorch-first-principles.org
+PAGE     := pytorch-first-principles.html
 CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_graph 06_optimizer \
             07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
             12_parallelism 13_hyperparameter_search 14_autoencoder
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py
 LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log
+WEAVER   := $(addprefix tangled/,weave.py page.html page.css page.js)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
 
@@ -39,7 +41,7 @@ export OMP_WAIT_POLICY := passive
 .DEFAULT_GOAL := all
 .PHONY: all tangle data test lint lock help clean distclean FORCE $(CHAPTERS)
 
-all: $(LOGS)  ## install, tangle, fetch MNIST, run all chapters, draw all figures
+all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
 tangle: .tangled  ## write the scripts that changed in the Org file
 
@@ -57,13 +59,13 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 # --- from the Org file to scripts
 
 # A tangler that has just changed itself tangles once more, so that its new version has the last word.
-.tangled: $(ORG) tangled/literate.py $(call if-missing,$(SCRIPTS)) | $(ENVIRONMENT)
+.tangled: $(ORG) tangled/literate.py $(call if-missing,$(SCRIPTS) $(WEAVER)) | $(ENVIRONMENT)
 	$(PYTHON) tangled/literate.py tangle $(ORG)
 	@$(PYTHON) tangled/literate.py tangle $(ORG) > /dev/null
 	@touch $@
 
 # Only a script that changed gets a new time stamp: the empty recipe makes make look at it again.
-$(SCRIPTS): .tangled ;
+$(SCRIPTS) $(WEAVER): .tangled ;
 
 # Without a tangler there is nothing to tangle the tangler with.
 tangled/literate.py:
@@ -85,6 +87,11 @@ logs/14_autoencoder.log: | data/verified
 
 $(CHAPTERS): %: logs/%.log
 	@cat $<
+
+# --- from prose, scripts and logs to the page
+
+$(PAGE): $(ORG) $(SCRIPTS) $(LOGS) $(WEAVER) | $(ENVIRONMENT)
+	$(PYTHON) tangled/literate.py weave $(ORG) $@
 
 # --- MNIST: accepted by its check sums only. A file that is gone or newer is checked again.
 
@@ -113,8 +120,8 @@ help:  ## list these targets
 	@echo "                  $(wordlist 1,4,$(CHAPTERS)) …"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-clean:  ## remove logs and checkpoints; keep the figures, the data and the environment
-	rm -rf logs checkpoints .tangled .pytest_cache .ruff_cache
+clean:  ## remove the page, logs and checkpoints; keep the figures, the data and the environment
+	rm -rf $(PAGE) logs checkpoints .tangled .pytest_cache .ruff_cache
 
 distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
 	rm -rf data runs .venv

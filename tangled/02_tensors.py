@@ -142,6 +142,7 @@ assert sharing == [
     "source.float()",
 ]
 assert (whole + single).dtype == torch.float32 and (small + 100).item() == 44
+assert torch.iinfo(torch.uint8).max == 255
 assert a.is_leaf and b.is_leaf and not moved.is_leaf
 np.testing.assert_allclose(x_back, x_train, atol=1e-7)
 print("checked: who shares and who copies, the types, the data there and back, the leaves")

@@ -200,6 +200,7 @@ elif __name__ == "__main__":
     show_biases("one process, all 100 rows", whole)
 
     assert sizes == [30, 30, 30, 10]
+    assert [len(part) for part in x[:30].chunk(2)] == [15, 15]  # as DataParallel cuts a batch
     torch.testing.assert_close(by_hand[50], [whole, whole])
     torch.testing.assert_close(by_hand[60][0], whole)
     assert (by_hand[60][1] - whole).abs().max() > 0.01

@@ -4,6 +4,7 @@ Usage:
     python tangled/literate.py tangle ORG
     python tangled/literate.py detangle SCRIPT [ORG]
     python tangled/literate.py run SCRIPT TRANSCRIPT
+    python tangled/literate.py weave ORG HTML
 
 The scripts are, byte for byte, what Emacs' org-babel-tangle writes. Whatever would make
 the two differ, or two versions of Org differ, is refused with a file name and a line.
@@ -44,7 +45,8 @@ HEADER_ARGUMENTS = {"tangle", "noweb", "noweb-ref", "mkdirp"}  # these decide wh
 HEADER_ARGUMENTS |= {"cache", "eval", "exports", "results", "session"}  # and these do not
 EXPANDS = {"no": False, "yes": True, "no-export": True, "strip-export": True}
 PLAIN_NAME = re.compile(r"[^\W\d][\w:.+-]*")
-PLAIN_SCRIPT = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.py")
+PLAIN_FILE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.\w+")
+SUFFIXES = {"python": ".py", "css": ".css", "html": ".html", "js": ".js"}
 ODD = re.compile(r"[^\S \t\n]|[\x00-\x1b\x7f\ufeff](?<![\t\n])|\A.*-\*-|[L]ocal Variables:")
 SETTING = re.compile(r"\s*#\+(?:headers?|setupfile):", re.I)
 
@@ -286,8 +288,8 @@ def target_of(block: Block, project: Path) -> Path:
     """Return the script that a block tangles to; raise OrgError where it may not go there."""
     name = block.arguments["tangle"]
     target = project / name
-    if block.language != "python" or not PLAIN_SCRIPT.fullmatch(name):
-        problem = "only Python is tangled, to a .py file below the folder of the Org file"
+    if not PLAIN_FILE.fullmatch(name) or target.suffix != SUFFIXES.get(block.language):
+        problem = "only Python (.py), CSS, HTML and JS go into a file, below the Org file's folder"
         raise OrgError(block.line, f":tangle {name}: {problem}")
     if os.path.realpath(target) != str(target) or (target.exists() and not target.is_file()):
         raise OrgError(block.line, f":tangle {name}: a folder or a symbolic link is in the way")
@@ -641,12 +643,19 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("run", help="run a script and note which line printed what")
     command.add_argument("script", type=Path)
     command.add_argument("transcript", type=Path)
+    command = commands.add_parser("weave", help="make a web page of prose, code and outputs")
+    command.add_argument("org", type=Path)
+    command.add_argument("page", type=Path)
     chosen = parser.parse_args(arguments)
     if chosen.command == "run":
         return run_command(chosen.script, chosen.transcript)
     with one_line_errors(chosen.org or chosen.script):
         if chosen.command == "tangle":
             return tangle_command(chosen.org)
+        if chosen.command == "weave":
+            from weave import weave_command  # not at the top: tangling needs no packages
+
+            return weave_command(chosen.org, chosen.page)
         return detangle_command(chosen.script, chosen.org)
 
 

@@ -1,13 +1,45 @@
 """Weave an Org file, and what its scripts printed, into one web page.
 
-This is the work behind 'python tangled/literate.py weave ORG HTML'.
+This is the work behind 'python tangled/literate.py weave ORG HTML'. The page is one file: it
+holds its figures, its formulas and its style, and asks nothing of a network.
 """
 
+import base64
 import json
+import re
+import struct
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import partial
+from html import escape
+from itertools import groupby
 from pathlib import Path
+from string import Template
+from typing import Any
 
-from literate import Line, read_text, shown, sum_at, tangle_text
+import pypandoc
+from literate import (
+    REFERENCE,
+    Block,
+    Line,
+    outside_blocks,
+    read_blocks,
+    read_text,
+    shown,
+    sum_at,
+    tangle_text,
+    write_all,
+)
+from pygments.lexer import inherit
+from pygments.lexers import PythonLexer, get_lexer_by_name
+from pygments.token import Comment, Generic, Keyword, Name, Number, String
+
+Node = dict[str, Any]  # an element of pandoc's document: its type "t" and its content "c"
+
+COLOURS = {Comment: "c", Keyword: "k", String: "s", String.Doc: "c", Number: "n", Name.Label: "r"}
+COLOURS |= {Name.Function: "f", Name.Class: "f", Name.Decorator: "d", Name.Builtin: "b"}
+COLOURS |= {Name.Tag: "k", Name.Attribute: "f", Generic.Inserted: "i", Generic.Deleted: "x"}
+FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
 
 
 def read_transcript(script: Path, log: Path) -> list[tuple[int, str]]:
@@ -26,6 +58,11 @@ def read_transcript(script: Path, log: Path) -> list[tuple[int, str]]:
     return pairs
 
 
+def chapter_lines(text: str) -> list[int]:
+    """Return the line numbers of the top-level headings of an Org file."""
+    return [number for number, row in enumerate(text.split("\n"), 1) if row.startswith("* ")]
+
+
 def block_of(line: Line, chapters: list[int]) -> int:
     """Return the line in the Org file of the block that answers for a script's line."""
     own, top = line.block.line, line.top.line
@@ -38,12 +75,303 @@ def printed_by_block(org: Path) -> dict[int, str]:
     A script that has no log in logs/ was not run, and printed nothing.
     """
     text = read_text(org)
-    rows = enumerate(text.split("\n"), 1)
-    chapters = [number for number, row in rows if row.startswith("* ")]
-    printed: dict[int, str] = {}
+    chapters, printed = chapter_lines(text), {}
     for script, lines in tangle_text(org, text).items():
         log = org.parent.resolve() / "logs" / f"{script.stem}.log"
         for line, output in read_transcript(script, log) if log.exists() else ():
             block = block_of(lines[line - 1], chapters)
             printed[block] = printed.get(block, "") + output
     return printed
+
+
+class Page:
+    """What an Org file says and its scripts printed, and how far the weaving has come."""
+
+    def __init__(self, org: Path) -> None:
+        self.org, self.text = org, read_text(org)
+        self.folder = org.parent.resolve()
+        self.blocks = read_blocks(self.text)[0]
+        self.scripts = tangle_text(org, self.text)
+        self.printed = printed_by_block(org)
+        self.chapters = chapter_lines(self.text)
+        self.headings: list[tuple[int, str, str]] = []  # level, id and title
+        self.woven = 0  # blocks that are on the page
+        self.figures = 0
+
+    def scripts_of(self, chapter: int) -> list[Path]:
+        """Return what the blocks of a chapter tangle to; 0 is what stands before the first."""
+        tops = {script: lines[0].top.line for script, lines in self.scripts.items()}
+        return [path for path, top in tops.items() if bisect_right(self.chapters, top) == chapter]
+
+    def users_of(self, name: str) -> list[Path]:
+        """Return the scripts that hold a line of the block of this name, in order."""
+        holds = {
+            path: any(line.block and line.block.name == name for line in lines)
+            for path, lines in self.scripts.items()
+        }
+        return sorted(path for path in holds if holds[path])
+
+
+class NowebLexer(PythonLexer):
+    """Python in which a line may be a reference to another block."""
+
+    tokens = {"root": [(r"[<]<\S+>>$", Name.Label), inherit]}  # noqa: RUF012 (Pygments has it so)
+
+
+def pieces_of(block: Block) -> Iterator[tuple[str, str]]:
+    """Yield the code of a block piece by piece, each with the letter of its colour, or none."""
+    lexer = NowebLexer() if block.language == "python" else get_lexer_by_name(block.language)
+    for kind, text in lexer.get_tokens("\n".join(block.body)):
+        while kind not in COLOURS and kind.parent is not None:
+            kind = kind.parent
+        yield COLOURS.get(kind, ""), text
+
+
+def coloured(block: Block) -> str:
+    """Return the code of a block as HTML, with each reference as a link to its block."""
+    html = ""
+    for colour, run in groupby(pieces_of(block), key=lambda piece: piece[0]):
+        text = "".join(text for _, text in run)
+        code = escape(text, quote=False)
+        if colour == "r" and (reference := REFERENCE.match(text)):
+            html += f'<a class="r" href="#code-{reference[1]}">{code}</a>'
+        else:
+            html += f'<span class="{colour}">{code}</span>' if colour else code
+    return html.rstrip("\n")
+
+
+def name_bar(page: Page, block: Block) -> str:
+    """Return the line above a named block: its name, and links to the scripts that use it."""
+    users = page.users_of(block.name)
+    links = ", ".join(f'<a href="#{path.name}">{path.name}</a>' for path in users)
+    uses = f'<span class="uses">in {links}</span>' if links else ""
+    return f'<p class="bar"><a class="name" href="#code-{block.name}">{block.name}</a> {uses}</p>'
+
+
+def output_html(text: str) -> str:
+    """Return what a block printed as HTML: whole where it is short, else partly folded."""
+    lines = escape(text, quote=False).splitlines(keepends=True)
+    seen = lines if len(lines) <= FOLD_OVER else lines[:FOLD_AT]
+    hidden = lines[len(seen) :]
+    html = f'<pre tabindex="0"><samp>{"".join(seen)}</samp></pre>'
+    if hidden:
+        html += f"<details><summary>{len(hidden)} more lines</summary>"
+        html += f'<pre tabindex="0"><samp>{"".join(hidden)}</samp></pre></details>'
+    return f'<div class="output"><p class="bar">prints</p>{html}</div>' if lines else ""
+
+
+def raw(html: str, kind: str = "RawBlock") -> Node:
+    """Return HTML as an element of pandoc's document."""
+    return {"t": kind, "c": ["html", html]}
+
+
+def weave_block(page: Page, node: Node) -> Node:
+    """Return a block as HTML: its name, its code in colour, and what it printed."""
+    block = page.blocks[page.woven] if page.woven < len(page.blocks) else None
+    if block is None or "\n".join(block.body) != node["c"][1].rstrip("\n"):
+        return node
+    page.woven += 1
+    identity = f' id="code-{block.name}"' if block.name else ""
+    html = f'<div class="block"{identity}>' + (name_bar(page, block) if block.name else "")
+    html += f'<pre tabindex="0"><code class="{block.language}">{coloured(block)}</code></pre>'
+    return raw(html + output_html(page.printed.get(block.line, "")) + "</div>")
+
+
+def weave_figure(page: Page, node: Node) -> Node:
+    """Return a figure with its number, its text for the blind, and the picture itself."""
+    attributes, caption, content = node["c"]
+    image = content[0]["c"][0]
+    name = image["c"][2][0]
+    picture = (page.folder / name).read_bytes()
+    width, height = struct.unpack(">II", picture[16:24])
+    page.figures += 1
+    alt = dict(attributes[2]).get("alt")
+    if not alt or not caption[1]:
+        raise ValueError(f"{shown(page.org)}: {name} needs a #+caption: and an :alt text")
+    size = [["width", str(width)], ["height", str(height)]]
+    address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    image["c"] = [["", [], size], [{"t": "Str", "c": alt}], [address, ""]]
+    number = {"t": "Strong", "c": [{"t": "Str", "c": f"Figure {page.figures}."}]}
+    caption[1][0]["c"] = [number, {"t": "Space"}, *caption[1][0]["c"]]
+    return node | {"c": [[f"figure-{Path(name).stem}", [], []], caption, content]}
+
+
+def script_line(script: Path, folder: Path) -> str:
+    """Return a line of HTML that names a script, and holds it for download."""
+    data = base64.b64encode(script.read_bytes()).decode()
+    link = f'<a href="data:text/plain;base64,{data}" download="{script.name}">download</a>'
+    path = script.relative_to(folder)
+    return f'<p class="script" id="{script.name}"><code>{path}</code> {link}</p>'
+
+
+def weave_heading(page: Page, node: Node) -> Node:
+    """Return a heading one level lower, as the page has a title, with a link to itself."""
+    level, (key, _, _), title = node["c"]
+    chapters = [key for depth, key, _ in page.headings if depth == 1]
+    if level > 1:
+        key = f"{chapters[-1]}-{re.sub(r'-[0-9]+$', '', key)}"
+    page.headings.append((level, key, words(title)))
+    label = escape(f"Link to: {words(title)}")
+    link = raw(f'<a class="anchor" href="#{key}" aria-label="{label}">#</a>', "RawInline")
+    heading = {"t": "Header", "c": [level + 1, [key, [], []], [*title, {"t": "Space"}, link]]}
+    scripts = page.scripts_of(len(chapters) + 1) if level == 1 else []
+    lines = "".join(script_line(script, page.folder) for script in scripts)
+    return {"t": "Div", "c": [["", [], []], [heading, raw(lines)]]}
+
+
+def words(node: Any, without: tuple[str, ...] = ()) -> str:
+    """Return the words of an element of pandoc's document, but for elements of some types."""
+    if isinstance(node, list):
+        return "".join(words(part, without) for part in node)
+    if not isinstance(node, dict) or node["t"] in without:
+        return ""
+    if node["t"] in ("Str", "Code", "Math"):
+        return node["c"] if node["t"] == "Str" else node["c"][1]
+    return words(node["c"], without) if "c" in node else " "
+
+
+def contents_html(page: Page) -> str:
+    """Return the list of chapters, each with the list of its sections."""
+    html, before = "", 0
+    for level, key, title in page.headings:
+        html += "<ol>" if level > before else "</li>" + "</ol></li>" * (before - level)
+        html += f'<li><a href="#{key}">{escape(title)}</a>'
+        before = level
+    return html + "</li></ol>" * before
+
+
+SCROLLS = [["tabindex", "0"]]
+
+
+def weave_table(node: Node) -> Node:
+    """Return a table that scrolls where it is too wide."""
+    return {"t": "Div", "c": [["", ["wide"], SCROLLS], [node]]}
+
+
+def weave_formula(node: Node) -> Node:
+    """Return a formula; one with a line of its own scrolls where it is too wide."""
+    if node["t"] == "RawInline":
+        if node["c"][0] != "latex":
+            return node
+        node = {"t": "Math", "c": [{"t": "DisplayMath"}, node["c"][1]]}
+    if node["c"][0]["t"] == "InlineMath":
+        return node
+    return {"t": "Span", "c": [["", ["wide"], SCROLLS], [node]]}
+
+
+def walk(node: Any, visitors: dict[str, Callable[[Node], Node]]) -> Any:
+    """Return a document in which visitors have replaced the elements of their types."""
+    if isinstance(node, list):
+        return [walk(part, visitors) for part in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: walk(part, visitors) for key, part in node.items()}
+    visit = visitors.get(node.get("t"))
+    return visit(node) if visit else node
+
+
+STATED = re.compile(
+    r"(?<![\w.^/])(?<![a-z]-)\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?(?!\w|-[a-zA-Z]|\.\d)"
+)
+NO_RESULT = re.compile(
+    r"(?:PyTorch|Python|NumPy|[Cc]hapters?|[Ff]igures?|[Ss]teps?)\s"
+    r"\d[\d.]*(?:(?:,| and| to| or)\s\d[\d.]*)*"
+    r"|, [12]\d{3}\)"  # the year of a source
+)
+NUMBER = re.compile(r"(?<![\w.])\d+(?:_\d+)*(?:\.\d*)?(?:e[+-]?\d+)?")
+
+
+def value_of(number: str) -> float:
+    """Return the value of a number as prose or Python writes it, without its sign."""
+    return float(number.replace(",", "").replace("_", ""))
+
+
+def unproved_numbers(prose: str, output: str, source: str) -> list[str]:
+    """Return the numbers that a text states, and that a script neither printed nor holds."""
+    printed = {value_of(number) for number in NUMBER.findall(output)}
+    held = printed | {value_of(number) for number in NUMBER.findall(source)}
+
+    def proved(number: str) -> bool:
+        decimals = len(number.partition(".")[2]) if "e" not in number else 0
+        rounded = {round(value, decimals) for value in printed} if decimals else set()
+        return value_of(number) in held | rounded
+
+    stated = STATED.findall(NO_RESULT.sub("", prose))
+    return [number for number in stated if not proved(number)]
+
+
+def prose_of(document: Node, chapters: int) -> list[str]:
+    """Return the prose of each chapter, without code, formulas, links and headings.
+
+    The first entry is what stands before the first heading.
+    """
+    prose = [""] * (chapters + 1)
+    chapter = 0
+    for node in document["blocks"]:
+        chapter += node["t"] == "Header" and node["c"][0] == 1
+        if node["t"] not in ("CodeBlock", "Header"):
+            prose[chapter] += words(node, ("Code", "Math", "Link", "RawInline")) + "\n"
+    return prose
+
+
+def line_of(page: Page, chapter: int, number: str) -> int:
+    """Return the first line in the prose of a chapter that states a number."""
+    for line, text, _, _ in outside_blocks(page.text.split("\n")):
+        if bisect_right(page.chapters, line) == chapter and number in STATED.findall(text):
+            return line
+    return page.chapters[chapter - 1] if chapter else 1
+
+
+def runs_of(page: Page) -> dict[int, tuple[str, str]]:
+    """Return, for each chapter that is checked, the output and the source of its scripts."""
+    runs: dict[int, tuple[str, str]] = {}
+    for chapter in range(1, len(page.chapters) + 1):
+        for script in page.scripts_of(chapter):
+            log = page.folder / "logs" / f"{script.stem}.log"
+            if log.exists():
+                output, source = runs.get(chapter, ("", ""))
+                runs[chapter] = (f"{output}\n{read_text(log)}", f"{source}\n{read_text(script)}")
+    everything = tuple("\n".join(parts) for parts in zip(*runs.values(), strict=True))
+    return runs | dict.fromkeys(range(min(runs, default=0)), everything)
+
+
+def check_numbers(page: Page, document: Node) -> None:
+    """Raise ValueError, with a line for each, for numbers in the prose that no run has shown."""
+    prose, problems = prose_of(document, len(page.chapters)), []
+    for chapter, (output, source) in sorted(runs_of(page).items()):
+        for number in unproved_numbers(prose[chapter], output, source):
+            place = f"{shown(page.org)}:{line_of(page, chapter, number)}"
+            problems.append(f"{place}: no script of this chapter prints or states {number}")
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def weave(org: Path) -> str:
+    """Return the page of an Org file; raise ValueError where it would say what is not so."""
+    page = Page(org)
+    document = json.loads(pypandoc.convert_text(page.text, "json", format="org"))
+    check_numbers(page, document)
+    visitors = {"CodeBlock": partial(weave_block, page), "Figure": partial(weave_figure, page)}
+    visitors |= {"Header": partial(weave_heading, page), "Table": weave_table}
+    visitors |= {"Math": weave_formula, "RawInline": weave_formula}
+    woven = json.dumps(walk(document, visitors))
+    if page.woven < len(page.blocks):
+        line = page.blocks[page.woven].line
+        raise ValueError(f"{shown(org)}:{line}: pandoc reads this block in another way")
+    body = pypandoc.convert_text(woven, "html5", "json", ["--mathml", "--wrap=none"])
+    frame = {kind: Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js")}
+    return Template(read_text(frame["html"])).substitute(
+        title=escape(words(document["meta"]["title"]["c"])),
+        style=read_text(frame["css"]),
+        script=read_text(frame["js"]),
+        contents=contents_html(page),
+        body=body,
+    )
+
+
+def weave_command(org: Path, page: Path) -> int:
+    """Write the page of an Org file, whole or not at all; return 0."""
+    html = weave(org).encode()
+    write_all({page.absolute(): html})
+    print(f"wove {shown(page)}, {len(html) / 1e6:.1f} MB")
+    return 0

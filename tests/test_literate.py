@@ -541,6 +541,8 @@ NEVER_SILENTLY_DIFFERENT = {
     "no language": ("#+begin_src\nx\n#+end_src\n", 1, "LANGUAGE"),
     "tab after the keyword": ("#+begin_src\tpython\nx\n#+end_src\n", 1, "LANGUAGE"),
     "another language": ("#+begin_src sh :tangle a.py\nx\n#+end_src\n", 1, "only Python"),
+    "no language for it": ("#+begin_src sh :tangle a.sh\nx\n#+end_src\n", 1, "only Python"),
+    "another suffix": ("#+begin_src css :tangle a.py\nx\n#+end_src\n", 1, "only Python"),
     "target yes": (org_text("x", ":tangle yes"), 1, ":tangle yes"),
     "target spelt otherwise": (org_text("x", ":tangle ./a.py"), 1, "./a.py"),
     "target spelt with //": (org_text("x", ":tangle b//a.py"), 1, "b//a.py"),

@@ -1,0 +1,68 @@
+"use strict";
+
+// The code of a block, with each reference replaced by the code it stands for.
+function codeOf(block) {
+  return block.querySelector("code").textContent.replace(
+    /^([ \t]*)[<]<(\S+)>>$/gm,
+    (line, indent, name) => {
+      const target = document.getElementById("code-" + name);
+      return target ? codeOf(target).replace(/^/gm, indent) : line;
+    },
+  );
+}
+
+function addCopyButton(block) {
+  const button = document.createElement("button");
+  button.className = "copy";
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(codeOf(block) + "\n");
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  });
+  block.querySelector("pre").before(button);
+}
+
+document.documentElement.classList.add("live");
+document.querySelectorAll(".block").forEach(addCopyButton);
+
+const contents = document.querySelector("nav > details");
+const narrow = matchMedia("(max-width: 60rem)");
+const headings = [...document.querySelectorAll("h2[id], h3[id]")];
+let current = null;
+
+// Mark in the contents the last heading above the upper third of the window.
+function showWhere() {
+  const above = headings.filter((h) => h.getBoundingClientRect().top < innerHeight / 3);
+  const heading = above.at(-1) ?? headings[0];
+  if (heading === current) return;
+  current = heading;
+  contents.querySelectorAll(".here").forEach((item) => item.classList.remove("here"));
+  contents.querySelector("[aria-current]")?.removeAttribute("aria-current");
+  const link = contents.querySelector(`a[href="#${CSS.escape(heading.id)}"]`);
+  link.setAttribute("aria-current", "true");
+  const chapter = link.closest("nav > details > ol > li");
+  chapter.classList.add("here");
+  contents.querySelector("summary").textContent = narrow.matches
+    ? chapter.querySelector("a").textContent
+    : "Contents";
+  if (!narrow.matches) contents.scrollTop += chapter.getBoundingClientRect().top - innerHeight / 3;
+}
+
+// On a narrow screen the contents open when asked for, and close when an entry was chosen.
+function fold() {
+  contents.open = !narrow.matches;
+  current = null;
+  showWhere();
+}
+
+narrow.addEventListener("change", fold);
+contents.addEventListener("click", (event) => {
+  if (narrow.matches && event.target.closest("a")) contents.open = false;
+});
+addEventListener("scroll", () => requestAnimationFrame(showWhere), { passive: true });
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("main details").forEach((details) => (details.open = true));
+});
+fold();
