@@ -103,7 +103,7 @@ $(MNIST): ;
 
 # --- checks
 
-test: lint .tangled data/verified  ## check every number in the post, and the machinery
+test: lint data/verified $(PAGE)  ## check every number in the post, the page, and the machinery
 	$(PYTHON) -m pytest
 
 lint: .tangled  ## check format and style of the scripts and the tests
