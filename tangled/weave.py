@@ -137,14 +137,20 @@ def coloured(block: Block) -> str:
             html += f'<a class="r" href="#code-{reference[1]}">{code}</a>'
         else:
             html += f'<span class="{colour}">{code}</span>' if colour else code
-    return html.rstrip("\n")
+    # Between two references blank lines say nothing to a reader: the style sheet narrows them.
+    between = re.compile(r'(?<=</a>)\n\n+(?= *<a class="r")')
+    return between.sub(lambda gap: f'<span class="gap">{gap[0]}</span>', html.rstrip("\n"))
 
 
 def name_bar(page: Page, block: Block) -> str:
     """Return the line above a named block: its name, and links to the scripts that use it."""
     users = page.users_of(block.name)
-    links = ", ".join(f'<a href="#{path.name}">{path.name}</a>' for path in users)
-    uses = f'<span class="uses">in {links}</span>' if links else ""
+    short = len(users) > 3
+    titles = [re.sub(r"_.*", "", path.name) if short else path.name for path in users]
+    links = ", ".join(
+        f'<a href="#{path.name}">{title}</a>' for path, title in zip(users, titles, strict=True)
+    )
+    uses = f'<span class="uses">in {"scripts " if short else ""}{links}</span>' if links else ""
     return f'<p class="bar"><a class="name" href="#code-{block.name}">{block.name}</a> {uses}</p>'
 
 
