@@ -7,7 +7,7 @@ CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_gr
             12_parallelism 13_hyperparameter_search 14_autoencoder
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py
 LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log
-WEAVER   := $(addprefix tangled/,weave.py page.html page.css page.js)
+WEAVER   := $(addprefix tangled/,weave.py page.html page.css page.js watch.py)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
 
@@ -19,6 +19,7 @@ else
   ENVIRONMENT := .venv/installed
 endif
 SYSTEM_PYTHON ?= python3
+PORT          ?= 5500
 
 # What each chapter draws: a chapter runs again when one of its figures is missing.
 01_data_draws                     := train_and_validation_data
@@ -39,7 +40,7 @@ export OMP_WAIT_POLICY := passive
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all tangle data test lint lock help clean distclean FORCE $(CHAPTERS)
+.PHONY: all tangle watch data test lint lock help clean distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -92,6 +93,10 @@ $(CHAPTERS): %: logs/%.log
 
 $(PAGE): $(ORG) $(SCRIPTS) $(LOGS) $(WEAVER) | $(ENVIRONMENT)
 	$(PYTHON) tangled/literate.py weave $(ORG) $@
+	@touch $@
+
+watch: .tangled  ## make the page at each save of the Org file, and reload it in the browser
+	$(PYTHON) tangled/literate.py watch --port $(PORT) $(ORG) $(PAGE) -- $(MAKE) --no-print-directory all
 
 # --- MNIST: accepted by its check sums only. A file that is gone or newer is checked again.
 

@@ -5,6 +5,7 @@ Usage:
     python tangled/literate.py detangle SCRIPT [ORG]
     python tangled/literate.py run SCRIPT TRANSCRIPT
     python tangled/literate.py weave ORG HTML
+    python tangled/literate.py watch [--port PORT] ORG HTML -- COMMAND...
 
 The scripts are, byte for byte, what Emacs' org-babel-tangle writes. Whatever would make
 the two differ, or two versions of Org differ, is refused with a file name and a line.
@@ -631,8 +632,8 @@ def one_line_errors(place: Path) -> Iterator[None]:
         sys.exit(1)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit status."""
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line, a sub-parser for each command."""
     parser = argparse.ArgumentParser(description="Tangle an Org file into its scripts, and back.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("tangle", help="write the scripts that changed")
@@ -646,16 +647,30 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("weave", help="make a web page of prose, code and outputs")
     command.add_argument("org", type=Path)
     command.add_argument("page", type=Path)
-    chosen = parser.parse_args(arguments)
+    command = commands.add_parser("watch", help="make the page at each save, and show it")
+    command.add_argument("org", type=Path)
+    command.add_argument("page", type=Path)
+    command.add_argument("--port", type=int, default=5500)
+    command.add_argument("maker", nargs="+", help="the command that makes the page, after --")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    chosen = command_line().parse_args(arguments)
     if chosen.command == "run":
         return run_command(chosen.script, chosen.transcript)
     with one_line_errors(chosen.org or chosen.script):
         if chosen.command == "tangle":
             return tangle_command(chosen.org)
         if chosen.command == "weave":
-            from weave import weave_command  # not at the top: tangling needs no packages
+            from weave import weave_command
 
             return weave_command(chosen.org, chosen.page)
+        if chosen.command == "watch":
+            from watch import watch_command
+
+            return watch_command(chosen.org, chosen.page, chosen.port, chosen.maker)
         return detangle_command(chosen.script, chosen.org)
 
 
