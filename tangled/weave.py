@@ -120,7 +120,10 @@ class NowebLexer(PythonLexer):
 
 def pieces_of(block: Block) -> Iterator[tuple[str, str]]:
     """Yield the code of a block piece by piece, each with the letter of its colour, or none."""
-    lexer = NowebLexer() if block.language == "python" else get_lexer_by_name(block.language)
+    if block.language == "python":
+        lexer = NowebLexer(ensurenl=False)
+    else:
+        lexer = get_lexer_by_name(block.language, ensurenl=False)
     for kind, text in lexer.get_tokens("\n".join(block.body)):
         while kind not in COLOURS and kind.parent is not None:
             kind = kind.parent
@@ -139,7 +142,7 @@ def coloured(block: Block) -> str:
             html += f'<span class="{colour}">{code}</span>' if colour else code
     # Between two references blank lines say nothing to a reader: the style sheet narrows them.
     between = re.compile(r'(?<=</a>)\n\n+(?= *<a class="r")')
-    return between.sub(lambda gap: f'<span class="gap">{gap[0]}</span>', html.rstrip("\n"))
+    return between.sub(lambda gap: f'<span class="gap">{gap[0]}</span>', html)
 
 
 def name_bar(page: Page, block: Block) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import io
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -28,6 +30,13 @@ import multiprocessing, runpy, sys
 multiprocessing.set_start_method("spawn")
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+
+
+def import_tangled(name: str) -> ModuleType:
+    """Return a module of the machinery, which is no package: its folder goes on the path."""
+    if str(TANGLED) not in sys.path:
+        sys.path.insert(0, str(TANGLED))
+    return importlib.import_module(name)
 
 
 class Chapter(NamedTuple):
