@@ -279,9 +279,15 @@ def contents_html(page: Page) -> str:
 SCROLLS = [["tabindex", "0"]]
 
 
+def breakable(node: Node) -> Node:
+    """Return inline code that may go on in the next line after a dot, a bracket and the like."""
+    code = re.sub(r"(?<=[.(_,=])(?=\w)", "<wbr>", escape(node["c"][1], quote=False))
+    return raw(f"<code>{code}</code>", "RawInline")
+
+
 def weave_table(node: Node) -> Node:
     """Return a table that scrolls where it is too wide."""
-    return {"t": "Div", "c": [["", ["wide"], SCROLLS], [node]]}
+    return {"t": "Div", "c": [["", ["wide"], SCROLLS], [walk(node, {"Code": breakable})]]}
 
 
 def weave_formula(node: Node) -> Node:

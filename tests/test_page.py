@@ -142,7 +142,8 @@ def test_no_mark_up_is_left_in_the_text(look):
             return copy.textContent;
         }"""
     )
-    leftovers = r"#\+\w+|:PROPERTIES:|\[\[|\]\]|\\[a-z]+\{|\\[\[(]|(?<!\w)[=~]\S+[=~](?!\w)|\w\"="
+    leftovers = r"#\+\w+|:PROPERTIES:|\[\[|\]\]|\\[a-z]+\{|\\[\[(]"
+    leftovers += r"|(?<!\w)[=~]\S+[=~](?!\w)|[\w\")][=~](?![\w\"])"
     assert re.findall(leftovers, text) == []
 
 
