@@ -177,6 +177,7 @@ SAME = {
     """,
     "__future__ is not inherited": "def f(a: 1 + 1): pass\nprint(f.__annotations__)\n",
     "an encoding": "# -*- coding: latin-1 -*-\nprint('plain')\n",
+    "what write returns": "import sys\nprint(sys.stdout.write('four'))\n",
     "asyncio": "import asyncio\nasync def f():\n    print('async')\nasyncio.run(f())\n",
 }
 WORKERS = """

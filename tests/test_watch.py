@@ -21,6 +21,7 @@ ORG = "pytorch-first-principles.org"
 MAKER = """
 import pathlib, sys
 text = pathlib.Path("post.org").read_text()
+pathlib.Path("made").open("a").write("x")
 sys.exit("a mistake") if "mistake" in text else None
 pathlib.Path("post.html").write_text(f"<html><head></head><body>{text}</body></html>")
 """
@@ -62,17 +63,20 @@ def watched(tmp_path):
     process.communicate(timeout=20)
 
 
-async def reload_after(port, action):
-    """Act as a browser that shows the page; return what it is told after an action."""
+async def told_after(port, *actions):
+    """Act as a browser that shows the page; return what it is told after each action."""
     browser = await websocket_connect(f"ws://127.0.0.1:{port}/livereload")
     hello = {"command": "hello", "protocols": ["http://livereload.com/protocols/official-7"]}
     await browser.write_message(json.dumps(hello))
     assert json.loads(await browser.read_message())["command"] == "hello"
     await browser.write_message(json.dumps({"command": "info", "url": f"http://127.0.0.1:{port}/"}))
-    action()
-    message = await asyncio.wait_for(browser.read_message(), timeout=30)
+    told = []
+    for action in actions:
+        action()
+        message = await asyncio.wait_for(browser.read_message(), timeout=20)
+        told.append(json.loads(message)["command"])
     browser.close()
-    return json.loads(message)["command"]
+    return told
 
 
 def test_a_save_makes_the_page_and_reloads_it(watched):
@@ -80,11 +84,15 @@ def test_a_save_makes_the_page_and_reloads_it(watched):
     page = page_at(port)
     assert "first version" in page
     assert "livereload.js" in page
-    told = asyncio.run(
-        reload_after(port, lambda: (folder / "post.org").write_text("second version"))
-    )
-    assert told == "reload"
-    assert "second version" in page_at(port)
+    saves = [
+        lambda: (folder / "post.org").write_text("second version"),
+        lambda: (folder / "post.org").write_text("third version, at once"),
+    ]
+    assert asyncio.run(told_after(port, *saves)) == ["reload", "reload"]
+    assert "third version" in page_at(port)
+    assert (folder / "made").read_text() == "xxx"
+    time.sleep(1)
+    assert (folder / "made").read_text() == "xxx"
 
 
 def test_a_mistake_keeps_the_page_and_the_watch(watched):
@@ -93,7 +101,7 @@ def test_a_mistake_keeps_the_page_and_the_watch(watched):
     (folder / "post.org").write_text("a mistake")
     time.sleep(3)
     assert "first version" in page_at(port)
-    asyncio.run(reload_after(port, lambda: (folder / "post.org").write_text("mended")))
+    asyncio.run(told_after(port, lambda: (folder / "post.org").write_text("mended")))
     assert "mended" in page_at(port)
 
 

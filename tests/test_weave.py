@@ -341,6 +341,11 @@ def test_a_figure_that_is_no_png(tmp_path):
     assert refusal(tmp_path, "* One\n" + FIGURE.format("a")) == "a.png is not a PNG picture"
 
 
+def test_a_block_that_pandoc_does_not_show(tmp_path):
+    line = refusal(tmp_path, chapter("One", "a", block("x = 1") + block("y = 2", ":exports none")))
+    assert line == "post.org:14: pandoc reads this block in another way"
+
+
 def test_a_mistake_in_the_org_file(made):
     (made / "post.org").write_text(HEADER + block("<<none>>"), encoding="utf-8")
     assert refusal(made) == "post.org:5: no block is named 'none'"
