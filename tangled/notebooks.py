@@ -111,6 +111,23 @@ def printed_by(chapter: Chapter, lines: Iterable[Line]) -> str:
     return "".join(chapter.page.printed.get(block, "") for block in blocks)
 
 
+def quiet(chapter: Chapter, code: str) -> str:
+    """Return the code of a cell, with a semicolon if it could end by showing a value."""
+    *_, last = [None, *ast.parse(code).body]
+    if not isinstance(last, ast.Expr):
+        return code
+    definitions = definitions_in(text_of(chapter.page.scripts[chapter.script]))
+    returns = {name: getattr(one, "returns", None) for name, one in definitions.items()}
+    none = {name for name, result in returns.items() if result and ast.unparse(result) == "None"}
+    called = last.value.func if isinstance(last.value, ast.Call) else None
+    if isinstance(called, ast.Name) and called.id in none | {"print"}:
+        return code
+    rows = code.encode().split(b"\n")  # the column of a statement counts bytes
+    row, column = rows[last.end_lineno - 1], last.end_col_offset
+    rows[last.end_lineno - 1] = row[:column] + b";" + row[column:]
+    return b"\n".join(rows).decode()
+
+
 Definition = ast.FunctionDef | ast.ClassDef
 
 
@@ -230,7 +247,7 @@ def opening(chapter: Chapter, guard: int, head: list[Line], code: str) -> list[C
     imports += f"\n{text_of(head)}" if head else ""
     return [
         Cell(f"%%writefile {name}.py\n{before}", f"Writing {name}.py\n"),
-        Cell(imports.strip(), printed_by(chapter, head)),
+        Cell(quiet(chapter, imports.strip()), printed_by(chapter, head)),
     ]
 
 
@@ -315,7 +332,7 @@ def pieces_of(chapter: Chapter, nodes: list[Node], code: dict[int, list[Line]]) 
             yield [node]
         elif lines := code.get(waiting[0].line):
             waiting.pop(0)
-            yield Cell(text_of(lines), printed_by(chapter, lines))
+            yield Cell(quiet(chapter, text_of(lines)), printed_by(chapter, lines))
         else:
             yield [fenced(chapter, waiting.pop(0))]
     if waiting:

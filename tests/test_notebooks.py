@@ -3,7 +3,6 @@
 import ast
 import base64
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,8 +14,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -184,6 +181,32 @@ def test_a_block_that_does_more_than_define_stays(write):
     setting = "import math\n\n\ndef helper():\n    return math.pi"
     notebook = only(write(chapter(1, block("<<setting>>"), explained("setting", setting))))
     assert sources(notebook, "code") == [setting]
+
+
+@pytest.mark.parametrize(
+    ("code", "quiet"),
+    [
+        ("x = 1", ""),
+        ("print(1)", ""),
+        ("says_nothing()", ""),
+        ("says_something()", "says_something();"),
+        ("says_all()", "says_all();"),
+        ("Thing()", "Thing();"),
+        ("print", "print;"),
+        ("'text'", "'text';"),
+        ("# nothing", ""),
+        ("x = 'ä'; x.strip('ä')  # done", "x = 'ä'; x.strip('ä');  # done"),
+        ("[1][\n    0\n]", "[1][\n    0\n];"),
+        ("if True:\n    print(1)", ""),
+    ],
+)
+def test_a_cell_ends_without_showing_a_value(write, code, quiet):
+    functions = (
+        "def says_nothing() -> None:\n    pass\n\n\ndef says_something() -> int:\n    return 1"
+        "\n\n\ndef says_all():\n    return 1\n\n\nclass Thing:\n    pass"
+    )
+    cells = sources(only(write(chapter(1, block(functions), block(code)))), "code")
+    assert cells == [functions, quiet or code]
 
 
 def test_shared_blocks_print_in_the_cell_that_brings_them_in(write):
@@ -510,34 +533,36 @@ def test_the_text_of_the_notebooks_leads_nowhere_else(made):
 # --- executed
 
 
-def execute(content: bytes, folder: Path, aside: Path) -> NotebookNode:
-    """Run a notebook in a folder, from top to bottom, in a fresh kernel of this Python."""
-    kernel = aside / "kernels" / "this-python"
-    kernel.mkdir(parents=True)
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a kernel that runs this very Python and keeps its files to itself."""
+    aside = tmp_path / "aside"
+    (aside / "kernels" / "this-python").mkdir(parents=True)
     arguments = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     description = {"argv": arguments, "display_name": "This Python", "language": "python"}
-    (kernel / "kernel.json").write_text(json.dumps(description))
-    manager = AsyncKernelManager(
-        kernel_name=kernel.name,
-        kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(kernel.parent)]),
-        connection_file=str(aside / "connection.json"),
-    )
-    environment = {name: value for name, value in os.environ.items() if name != "EPOCHS"}
-    environment |= {"DEVICE": "cpu", "IPYTHONDIR": str(aside)}
-    notebook = read(content)
+    (aside / "kernels" / "this-python" / "kernel.json").write_text(json.dumps(description))
+    for name in ("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(aside))
+    monkeypatch.setenv("DEVICE", "cpu")
+    monkeypatch.delenv("EPOCHS", raising=False)
+    return "this-python"
+
+
+def execute(notebook: NotebookNode, folder: Path, kernel: str) -> NotebookNode:
+    """Run a notebook in a folder, from top to bottom, in a fresh kernel."""
     where = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, km=manager, timeout=600, resources=where)
-    return client.execute(env=environment)
+    client = NotebookClient(notebook, kernel_name=kernel, timeout=600, resources=where)
+    return client.execute()
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_notebook_runs_and_gives_the_outputs_it_holds(made, name, tmp_path):
-    folder, aside = tmp_path / "empty", tmp_path / "aside"
+def test_a_notebook_runs_and_gives_the_outputs_it_holds(made, name, tmp_path, kernel):
+    folder = tmp_path / "empty"
     folder.mkdir()
     if name == "14_autoencoder":
         link_data(folder)
     held = read(made[f"{name}.ipynb"])
-    fresh = execute(made[f"{name}.ipynb"], folder, aside)
+    fresh = execute(read(made[f"{name}.ipynb"]), folder, kernel)
     assert "".join(printed(fresh, "stderr")) == ""
     assert printed(fresh) == printed(held)
     assert values(fresh) == values(held)
