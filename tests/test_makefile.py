@@ -168,6 +168,26 @@ def test_a_script_edited_by_hand_stops_make(project):
     assert script.read_text(encoding="utf-8") == edited
 
 
+def test_notebooks_are_made_once_and_again_when_one_is_missing(project):
+    shutil.copy(ROOT / "requirements.in", project)
+    for log in (ROOT / "logs").iterdir():
+        shutil.copy(log, project / "logs")
+    command = [f"tangled/literate.py notebooks {ORG} notebooks"]
+    assert commands(make(project, "notebooks")) == command
+    made = {path: path.stat().st_ino for path in (project / "notebooks").glob("*.ipynb")}
+    assert len(made) == 14
+    assert make(project, "notebooks").stdout == "make: Nothing to be done for 'notebooks'.\n"
+    gone = project / "notebooks" / "07_loss.ipynb"
+    gone.unlink()
+    assert commands(make(project, "notebooks")) == command
+    assert {path: path.stat().st_ino for path in made if path != gone} == {
+        path: inode for path, inode in made.items() if path != gone
+    }
+    assert gone.exists()
+    assert make(project, "clean").returncode == 0
+    assert not (project / "notebooks").exists()
+
+
 def test_help_lists_every_target_that_is_documented(project):
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     documented = set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
