@@ -7,6 +7,7 @@ CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_gr
             12_parallelism 13_hyperparameter_search 14_autoencoder
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py
 LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log
+RUNS     := $(LOGS) $(LOGS:.log=.json)
 WEAVER   := $(addprefix tangled/,weave.py page.html page.css page.js watch.py)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
@@ -39,6 +40,7 @@ if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
 export OMP_WAIT_POLICY := passive
 
 .DELETE_ON_ERROR:
+.PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
 .PHONY: all tangle watch notebooks data test lint lock help clean distclean FORCE $(CHAPTERS)
 
@@ -91,7 +93,7 @@ $(CHAPTERS): %: logs/%.log
 
 # --- from prose, scripts and logs to the page
 
-$(PAGE): $(ORG) $(SCRIPTS) $(LOGS) $(WEAVER) | $(ENVIRONMENT)
+$(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) | $(ENVIRONMENT)
 	$(PYTHON) tangled/literate.py weave $(ORG) $@
 	@touch $@
 

@@ -545,10 +545,11 @@ def detangle_command(script: Path, org: Path | None) -> int:
 
 def running_line(script: dict[str, Any]) -> int:
     """Return the top-level line that a script with these globals is at, or 0 after its end."""
+    top_level = (script["__file__"], "<module>")
     main_thread = sys._current_frames().get(threading.main_thread().ident)
     for frame in (sys._getframe(), main_thread):
         while frame is not None:
-            if frame.f_globals is script and frame.f_code.co_name == "<module>":
+            if (frame.f_code.co_filename, frame.f_code.co_name) == top_level:
                 return frame.f_lineno
             frame = frame.f_back
     return 0

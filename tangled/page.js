@@ -44,13 +44,12 @@ function showWhere() {
   link.setAttribute("aria-current", "true");
   const chapter = link.closest("nav > details > ol > li");
   chapter.classList.add("here");
-  contents.querySelector("summary").textContent = narrow.matches
-    ? chapter.querySelector("a").textContent
-    : "Contents";
-  if (!narrow.matches) contents.scrollTop += chapter.getBoundingClientRect().top - innerHeight / 3;
+  const title = chapter.querySelector("a").textContent;
+  contents.querySelector("summary").textContent = narrow.matches ? title : "Contents";
+  const below = chapter.getBoundingClientRect().top - innerHeight / 3;
+  if (!narrow.matches) contents.scrollTop += below;
 }
 
-// On a narrow screen the contents open when asked for, and close when an entry was chosen.
 function fold() {
   contents.open = !narrow.matches;
   current = null;

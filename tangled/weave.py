@@ -22,6 +22,8 @@ from literate import (
     REFERENCE,
     Block,
     Line,
+    content_at,
+    content_of,
     outside_blocks,
     read_blocks,
     read_text,
@@ -48,10 +50,17 @@ def read_transcript(script: Path, log: Path) -> list[tuple[int, str]]:
     The transcript lies beside the log and must hold the same text: what is in the log alone
     was printed by another process, or is a warning.
     """
-    transcript = json.loads(read_text(log.with_suffix(".json")))
-    if transcript["sha256"] != sum_at(script):
+    path = log.with_suffix(".json")
+    content = read_text(path)
+    try:
+        transcript = json.loads(content)
+        pairs = [(int(line), str(text)) for line, text in transcript["output"]]
+        ran = transcript["sha256"]
+    except (ValueError, KeyError, TypeError):
+        problem = "is not a transcript; remove it, and 'make' writes it again"
+        raise ValueError(f"{shown(path)} {problem}") from None
+    if ran != sum_at(script):
         raise ValueError(f"{shown(script)} has changed since it ran; 'make' runs it again")
-    pairs = [(line, text) for line, text in transcript["output"]]
     if "".join(text for _, text in pairs) != read_text(log):
         problem = f"holds text that {shown(script)} itself did not print: a warning?"
         raise ValueError(f"{shown(log)} {problem}")
@@ -77,6 +86,9 @@ def printed_by_block(org: Path) -> dict[int, str]:
     text = read_text(org)
     chapters, printed = chapter_lines(text), {}
     for script, lines in tangle_text(org, text).items():
+        if content_at(script) != content_of(lines):
+            problem = f"is not what {shown(org)} says; 'make tangle' writes it"
+            raise ValueError(f"{shown(script)} {problem}")
         log = org.parent.resolve() / "logs" / f"{script.stem}.log"
         for line, output in read_transcript(script, log) if log.exists() else ():
             block = block_of(lines[line - 1], chapters)
@@ -120,10 +132,7 @@ class NowebLexer(PythonLexer):
 
 def pieces_of(block: Block) -> Iterator[tuple[str, str]]:
     """Yield the code of a block piece by piece, each with the letter of its colour, or none."""
-    if block.language == "python":
-        lexer = NowebLexer(ensurenl=False)
-    else:
-        lexer = get_lexer_by_name(block.language, ensurenl=False)
+    lexer = NowebLexer() if block.language == "python" else get_lexer_by_name(block.language)
     for kind, text in lexer.get_tokens("\n".join(block.body)):
         while kind not in COLOURS and kind.parent is not None:
             kind = kind.parent
@@ -133,8 +142,10 @@ def pieces_of(block: Block) -> Iterator[tuple[str, str]]:
 def coloured(block: Block) -> str:
     """Return the code of a block as HTML, with each reference as a link to its block."""
     html = ""
-    for colour, run in groupby(pieces_of(block), key=lambda piece: piece[0]):
-        text = "".join(text for _, text in run)
+    pieces = groupby(pieces_of(block), key=lambda piece: piece[0])
+    runs = [(colour, "".join(text for _, text in run)) for colour, run in pieces]
+    runs[-1] = (runs[-1][0], runs[-1][1].rstrip("\n"))  # the lexers end every code with one
+    for colour, text in runs:
         code = escape(text, quote=False)
         if colour == "r" and (reference := REFERENCE.match(text)):
             html += f'<a class="r" href="#code-{reference[1]}">{code}</a>'
@@ -186,23 +197,39 @@ def weave_block(page: Page, node: Node) -> Node:
     return raw(html + output_html(page.printed.get(block.line, "")) + "</div>")
 
 
+def picture(page: Page, name: str) -> tuple[str, list[list[str]]]:
+    """Return the address and the size of a picture that is in the page itself."""
+    content = (page.folder / name).read_bytes()
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise ValueError(f"{name} is not a PNG picture")
+    width, height = struct.unpack(">II", content[16:24])
+    address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return address, [["width", str(width)], ["height", str(height)]]
+
+
 def weave_figure(page: Page, node: Node) -> Node:
     """Return a figure with its number, its text for the blind, and the picture itself."""
     attributes, caption, content = node["c"]
     image = content[0]["c"][0]
     name = image["c"][2][0]
-    picture = (page.folder / name).read_bytes()
-    width, height = struct.unpack(">II", picture[16:24])
-    page.figures += 1
     alt = dict(attributes[2]).get("alt")
-    if not alt or not caption[1]:
+    if not alt:
         raise ValueError(f"{shown(page.org)}: {name} needs a #+caption: and an :alt text")
-    size = [["width", str(width)], ["height", str(height)]]
-    address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    address, size = picture(page, name)
+    page.figures += 1
     image["c"] = [["", [], size], [{"t": "Str", "c": alt}], [address, ""]]
     number = {"t": "Strong", "c": [{"t": "Str", "c": f"Figure {page.figures}."}]}
     caption[1][0]["c"] = [number, {"t": "Space"}, *caption[1][0]["c"]]
     return node | {"c": [[f"figure-{Path(name).stem}", [], []], caption, content]}
+
+
+def weave_paragraph(page: Page, node: Node) -> Node:
+    """Return a paragraph; raise ValueError for a figure in it, which has no caption then."""
+    for part in node["c"]:
+        if part["t"] == "Image":
+            name = part["c"][2][0]
+            raise ValueError(f"{shown(page.org)}: {name} needs a #+caption: and an :alt text")
+    return node
 
 
 def script_line(script: Path, folder: Path) -> str:
@@ -361,8 +388,8 @@ def weave(org: Path) -> str:
     document = json.loads(pypandoc.convert_text(page.text, "json", format="org"))
     check_numbers(page, document)
     visitors = {"CodeBlock": partial(weave_block, page), "Figure": partial(weave_figure, page)}
-    visitors |= {"Header": partial(weave_heading, page), "Table": weave_table}
-    visitors |= {"Math": weave_formula, "RawInline": weave_formula}
+    visitors |= {"Header": partial(weave_heading, page), "Para": partial(weave_paragraph, page)}
+    visitors |= {"Math": weave_formula, "RawInline": weave_formula, "Table": weave_table}
     woven = json.dumps(walk(document, visitors))
     if page.woven < len(page.blocks):
         line = page.blocks[page.woven].line

@@ -5,7 +5,6 @@ import functools
 import importlib
 import io
 import os
-import re
 import runpy
 import subprocess
 import sys
@@ -51,30 +50,6 @@ class Chapter(NamedTuple):
     def source(self) -> str:
         """The text of the script."""
         return self.script.read_text(encoding="utf-8")
-
-
-def prose_of(number: int) -> str:
-    """Return the words of a chapter: its text without code, tables and formulas."""
-    chapter = re.search(rf"^\* {number}\. .*?(?=^\* )", POST, re.MULTILINE | re.DOTALL)[0]
-    chapter = re.sub(r"^#\+begin_src.*?^#\+end_src", "", chapter, flags=re.MULTILINE | re.DOTALL)
-    chapter = re.sub(r"\\[\[(].*?\\[\])]", "", chapter, flags=re.DOTALL)
-    return re.sub(r"^\|.*$", "", chapter, flags=re.MULTILINE)
-
-
-def unproved_numbers(number: int, output: str, source: str) -> set[str]:
-    """Return what a chapter's prose states with three decimals or more, and its run does not show.
-
-    A number is proved if the script printed it, perhaps with more digits, or states it in its
-    code, where the chapter's claims are.
-    """
-    stated = set(re.findall(r"(?<![\w.])\d+\.\d{3,}", prose_of(number)))
-    printed = [float(value) for value in re.findall(r"\d+\.\d+(?:e-?\d+)?", output)]
-
-    def proved(value: str) -> bool:
-        decimals = len(value.split(".")[1])
-        return value in source or any(f"{other:.{decimals}f}" == value for other in printed)
-
-    return {value for value in stated if not proved(value)}
 
 
 def link_data(folder: Path) -> None:

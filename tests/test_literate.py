@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import hashlib
-import importlib.util
 import io
 import os
 import re
@@ -16,22 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from conftest import POST, ROOT, TANGLED
+from conftest import POST, ROOT, TANGLED, import_tangled
 
 LITERATE = TANGLED / "literate.py"
 needs_emacs = pytest.mark.skipif(shutil.which("emacs") is None, reason="emacs is not installed")
 
 
-def load_literate():
-    """Import the tangler from its script."""
-    spec = importlib.util.spec_from_file_location("literate", LITERATE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["literate"] = module  # where dataclass looks its module up
-    spec.loader.exec_module(module)
-    return module
-
-
-literate = load_literate()
+literate = import_tangled("literate")
 
 
 def run_process(folder, *arguments, tangler=LITERATE, **options):
@@ -54,7 +44,10 @@ def run(folder, *arguments):
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        status = literate.main(list(arguments))
+        try:
+            status = literate.main(list(arguments))
+        except SystemExit as request:
+            status = request.code
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
@@ -69,8 +62,12 @@ def snapshot(folder):
 
 
 def contents(folder):
-    """Return {name: content} of the Python files below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.py")}
+    """Return {name: content} of the files below a folder that could have been tangled."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.suffix in literate.SUFFIXES.values()
+    }
 
 
 def tangled_text(text, folder=Path("/project")):
@@ -121,8 +118,8 @@ def fresh(tmp_path_factory):
 
 
 def committed():
-    """Return {name: content} of the scripts that are committed."""
-    return {f"tangled/{path.name}": path.read_bytes() for path in TANGLED.glob("*.py")}
+    """Return {name: content} of what is committed in tangled/."""
+    return {f"tangled/{name}": content for name, content in contents(TANGLED).items()}
 
 
 def test_the_committed_scripts_are_what_the_post_tangles_to(fresh):
@@ -145,15 +142,15 @@ def test_the_tangler_tangles_itself_to_a_fixed_point(fresh):
 def test_the_committed_sums_are_those_of_the_scripts():
     rows = [line.split("  ") for line in (TANGLED / "SHA256SUMS").read_text().splitlines()]
     assert {name: digest for digest, name in rows} == {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in TANGLED.glob("*.py")
+        name: hashlib.sha256(content).hexdigest() for name, content in contents(TANGLED).items()
     }
 
 
-def test_every_python_block_of_the_post_reaches_a_script():
+def test_every_block_of_code_in_the_post_reaches_a_script():
     blocks, _ = literate.read_blocks(POST)
     scripts = literate.tangle(POST, ROOT)
     reached = {line.block.line for lines in scripts.values() for line in lines if line.block}
-    lost = [block.line for block in blocks if block.language == "python"]
+    lost = [block.line for block in blocks if block.language in literate.SUFFIXES]
     assert [line for line in lost if line not in reached] == []
 
 
@@ -314,7 +311,26 @@ in_a_quote = 1
 #+end_quote
 
 #+begin_src sh :tangle no
-echo "not Python, not tangled"
+echo "not tangled"
+#+end_src
+
+#+begin_src css :tangle out/page.css
+,* { margin: 0; }
+a::before { content: "<"; }
+#+end_src
+
+#+begin_src html :tangle out/page.html
+<p class="a">  &amp;
+	</p>
+#+end_src
+
+#+begin_src js :tangle out/page.js
+const a = `$ {1}`;
+  // a comment
+#+end_src
+
+#+begin_src css :tangle out/page.css
+b { color: red }
 #+end_src
 
 #+name: a-table
@@ -370,6 +386,20 @@ if True:
 \tdeep = 1
 \t  # deeper still
 """.replace("----", "    "),
+    "out/page.css": """\
+* { margin: 0; }
+a::before { content: "<"; }
+
+b { color: red }
+""",
+    "out/page.html": """\
+<p class="a">  &amp;
+\t</p>
+""",
+    "out/page.js": """\
+const a = `$ {1}`;
+  // a comment
+""",
 }
 
 

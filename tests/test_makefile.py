@@ -11,6 +11,7 @@ import pytest
 from conftest import POST, ROOT
 
 ORG = "pytorch-first-principles.org"
+PAGE = ORG.replace(".org", ".html")
 
 
 def make(project, *arguments, python=sys.executable):
@@ -29,14 +30,23 @@ def make(project, *arguments, python=sys.executable):
 
 
 def commands(run):
-    """Return the scripts that make ran, or would run, in order."""
+    """Return what make did with Python, in order: 'tangle', 'run 07_loss', 'weave', 'mnist'."""
     assert run.returncode == 0, run.stderr
-    return re.findall(r"^\S*python\S* (tangled/.*?)(?: >.*)?$", run.stdout, re.MULTILINE)
+    pattern = r"^\S*python\S* tangled/(?:literate\.py (?:(run) tangled/)?)?(\w+)"
+    return [
+        " ".join(filter(None, words)) for words in re.findall(pattern, run.stdout, re.MULTILINE)
+    ]
+
+
+def need_a_run():
+    """Fail where there is no run to test with."""
+    assert (ROOT / PAGE).exists(), "these tests look at what 'make all' made: run it first"
 
 
 @pytest.fixture
 def project(tmp_path):
-    """Return a copy of the project with everything made; logs and data are stand-ins."""
+    """Return a copy of the project with everything made; the data are stand-ins."""
+    need_a_run()
     for name in (ORG, "Makefile", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("tangled", "figures"):
@@ -47,11 +57,14 @@ def project(tmp_path):
         (raw / name).write_text("stand-in")
     assert make(tmp_path, "tangle").returncode == 0
     (tmp_path / "data" / "verified").touch()
-    (tmp_path / "logs").mkdir()
-    for script in (tmp_path / "tangled").glob("*.py"):
-        if script.stem not in ("literate", "mnist"):
-            (tmp_path / "logs" / f"{script.stem}.log").write_text("stand-in")
+    shutil.copytree(ROOT / "logs", tmp_path / "logs", copy_function=shutil.copyfile)
+    shutil.copyfile(ROOT / PAGE, tmp_path / PAGE)
     return tmp_path
+
+
+def contents(folder):
+    """Return the bytes of every file in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def change(project, old, new):
@@ -68,8 +81,7 @@ def would_run(project):
     """
     stand_in = project / "stand-in-python"
     stand_in.write_text(
-        "#!/bin/sh\n"
-        f'case "$1" in tangled/literate.py) exec {sys.executable} "$@";; *) echo ran "$1";; esac\n'
+        f'#!/bin/sh\ncase "$2" in tangle) exec {sys.executable} "$@";; *) echo ran "$@";; esac\n'
     )
     stand_in.chmod(0o755)
     return commands(make(project, "all", python=stand_in))
@@ -84,21 +96,73 @@ def test_a_second_make_runs_nothing(project):
     assert_nothing_to_do(project)
 
 
-def test_a_word_of_prose_runs_the_tangler_alone(project):
+def test_a_word_of_prose_runs_the_tangler_and_the_weaver_alone(project):
+    logs = contents(project / "logs")
     change(project, "You know Python and a little NumPy,", "You know Python and some NumPy,")
-    assert commands(make(project, "all")) == [f"tangled/literate.py tangle {ORG}"]
-    assert {log.read_text() for log in (project / "logs").iterdir()} == {"stand-in"}
+    assert commands(make(project, "all")) == ["tangle", "weave"]
+    assert contents(project / "logs") == logs
+    assert "You know Python and some NumPy" in (project / PAGE).read_text(encoding="utf-8")
     assert_nothing_to_do(project)
 
 
 def test_a_block_of_chapter_7_runs_chapter_7_alone(project):
+    logs = contents(project / "logs")
     change(project, "loss_fn = nn.MSELoss()\npredictions", "loss_fn = nn.MSELoss()\n\npredictions")
-    ran = commands(make(project, "all"))
-    assert ran == [f"tangled/literate.py tangle {ORG}", "tangled/07_loss.py"]
-    logs = {log.name: log.read_text() for log in (project / "logs").iterdir()}
-    assert "MSELoss 1.6667" in logs.pop("07_loss.log")
-    assert set(logs.values()) == {"stand-in"}
+    assert commands(make(project, "all")) == ["tangle", "run 07_loss", "weave"]
+    new_logs = contents(project / "logs")
+    assert {name for name in logs if logs[name] != new_logs[name]} == {"07_loss.json"}
     assert_nothing_to_do(project)
+
+
+def test_a_number_that_changes_must_change_in_the_prose_too(project):
+    """The run has the say: prose that disagrees stops make, prose that follows is woven."""
+    page = (project / PAGE).read_bytes()
+    change(project, "last epoch: {epoch_means[-1]:.3f}", "last epoch: {epoch_means[-1] * 2:.3f}")
+    run = make(project, "all")
+    log = (project / "logs" / "09_dataset.log").read_text(encoding="utf-8")
+    assert "mean loss of the last epoch: 0.016" in log
+    assert run.returncode != 0
+    assert re.match(rf"{ORG}:\d+: no script of this chapter prints or states 0.008\n", run.stderr)
+    assert (project / PAGE).read_bytes() == page
+    prose = re.search(r"#\+caption: .* 0\.008\b.*", POST)[0]
+    change(project, prose, prose.replace("0.008", "0.016"))
+    assert commands(make(project, "all")) == ["tangle", "weave"]
+    new_page = (project / PAGE).read_text(encoding="utf-8")
+    assert "<samp>mean loss of the last epoch: 0.016\n</samp>" in new_page
+
+
+def test_a_wrong_number_in_the_prose_stops_make(project):
+    page = (project / PAGE).read_bytes()
+    change(
+        project, "Why does it stop at 1.0235 and 1.9690?", "Why does it stop at 1.0236 and 1.9690?"
+    )
+    run = make(project, "all")
+    assert run.returncode != 0
+    line = (project / ORG).read_text(encoding="utf-8").split("1.0236")[0].count("\n") + 1
+    assert run.stderr.splitlines()[0].startswith(f"{ORG}:{line}: ")
+    assert "1.0236" in run.stderr.splitlines()[0]
+    assert (project / PAGE).read_bytes() == page
+
+
+def test_a_colour_of_the_page_runs_no_chapter(project):
+    change(project, "--paper: light-dark(#fdfcfa,", "--paper: light-dark(#ffffff,")
+    assert commands(make(project, "all")) == ["tangle", "weave"]
+    assert "#ffffff" in (project / PAGE).read_text(encoding="utf-8")
+    assert_nothing_to_do(project)
+
+
+def test_a_missing_page_is_woven_again(project):
+    page = (project / PAGE).read_bytes()
+    (project / PAGE).unlink()
+    assert commands(make(project, "all")) == ["weave"]
+    assert (project / PAGE).read_bytes() == page
+
+
+def test_a_missing_log_or_transcript_runs_its_chapter(project):
+    (project / "logs" / "07_loss.json").unlink()
+    assert would_run(project) == ["run 07_loss", "weave"]
+    (project / "logs" / "06_optimizer.log").unlink()
+    assert set(would_run(project)) == {"run 06_optimizer", "run 07_loss", "weave"}
 
 
 def test_a_shared_block_runs_every_chapter_that_uses_it_and_no_other(project):
@@ -106,17 +170,17 @@ def test_a_shared_block_runs_every_chapter_that_uses_it_and_no_other(project):
     assert make(project, "tangle").returncode == 0
     ran = would_run(project)
     users = [
-        f"tangled/{script.name}"
+        f"run {script.stem}"
         for script in sorted((project / "tangled").glob("[0-9]*.py"))
         if "n = 1, 2, 101" in script.read_text(encoding="utf-8")
     ]
-    assert ran == users
+    assert ran == [*users, "weave"]
     assert 8 < len(users) < 14
 
 
 def test_a_missing_figure_runs_its_chapter(project):
     (project / "figures" / "net2.png").unlink()
-    assert would_run(project) == ["tangled/05_computation_graph.py"]
+    assert would_run(project) == ["run 05_computation_graph", "weave"]
 
 
 def test_the_makefile_knows_every_figure(project):
@@ -124,37 +188,37 @@ def test_the_makefile_knows_every_figure(project):
     for figure in sorted((project / "figures").glob("*.png")):
         kept = figure.read_bytes()
         figure.unlink()
-        assert len(would_run(project)) == 1, figure.name
+        assert len(would_run(project)) == 2, figure.name
         figure.write_bytes(kept)
 
 
 def test_a_missing_script_is_tangled_again(project):
     (project / "tangled" / "07_loss.py").unlink()
-    ran = commands(make(project, "all"))
-    assert ran == [f"tangled/literate.py tangle {ORG}", "tangled/07_loss.py"]
+    assert commands(make(project, "all")) == ["tangle", "run 07_loss", "weave"]
 
 
 def test_a_raw_file_that_changed_or_went_is_checked_again(project):
     raw = project / "data" / "MNIST" / "raw"
     (raw / "train-images-idx3-ubyte").write_text("trunc")
-    assert would_run(project) == ["tangled/mnist.py"]
+    assert would_run(project) == ["mnist"]
     (project / "data" / "verified").touch()
     (raw / "t10k-labels-idx1-ubyte").unlink()
-    assert would_run(project) == ["tangled/mnist.py"]
+    assert would_run(project) == ["mnist"]
 
 
-def test_a_chapter_that_fails_stops_make_and_keeps_the_old_log(project):
+def test_a_chapter_that_fails_stops_make_and_keeps_what_was_made(project):
+    logs, page = contents(project / "logs"), (project / PAGE).read_bytes()
     change(project, "mean = nn.MSELoss(", "sys.exit('broken')\nmean = nn.MSELoss(")
     run = make(project, "07_loss")
     assert run.returncode != 0
     assert "broken" in run.stderr
-    assert (project / "logs" / "07_loss.log").read_text() == "stand-in"
-    assert list((project / "logs").glob("*.new")) == []
+    assert contents(project / "logs") == logs
+    assert (project / PAGE).read_bytes() == page
 
 
 def test_a_chapters_target_shows_what_it_printed(project):
     run = make(project, "07_loss")
-    assert run.stdout == "stand-in"
+    assert run.stdout == (project / "logs" / "07_loss.log").read_text(encoding="utf-8")
 
 
 def test_a_script_edited_by_hand_stops_make(project):
@@ -219,6 +283,7 @@ def test_clean_keeps_what_a_user_has(project):
     assert (project / "figures" / "net.png").exists()
     assert (project / "data" / "verified").exists()
     assert not (project / "logs").exists()
+    assert not (project / PAGE).exists()
 
 
 def test_requirements_are_exact_hashed_and_cover_what_is_asked_for():
@@ -238,9 +303,10 @@ def test_scripts_import_only_what_is_asked_for():
     """Every package that a script or a test imports is named in requirements.in."""
     asked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.in").read_text(), re.MULTILINE))
     package = {"sklearn": "scikit-learn", "ax": "ax-platform", "PIL": "torchvision"}
+    package |= {"pypandoc": "pypandoc-binary", "IPython": "ipykernel"}
     files = [*(ROOT / "tangled").glob("*.py"), *(ROOT / "tests").glob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     imported = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
-    imported -= sys.stdlib_module_names | {"conftest"}
+    imported -= sys.stdlib_module_names | {"conftest"} | {path.stem for path in files}
     assert {package.get(name, name) for name in imported} <= asked
     assert POST

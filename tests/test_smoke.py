@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
-from conftest import TANGLED, link_data, run_script, unproved_numbers
+from conftest import ROOT, TANGLED, link_data, run_script
 
 SCRIPTS = sorted(TANGLED.glob("[0-9][0-9]_*.py"))
 READS_DEVICE = [script for script in SCRIPTS if "DEVICE" in script.read_text(encoding="utf-8")]
@@ -29,7 +30,9 @@ def test_there_are_fourteen_scripts():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)
 def test_runs_alone_without_a_warning_and_as_it_ran_before(script, tmp_path, run_once):
-    """Copied into an empty folder it runs there, and two runs give the same text and pictures.
+    """Copied into an empty folder it runs there, and three runs give the same text and pictures.
+
+    The log is of the run that make made through 'literate.py run', which must not be felt.
 
     Chapter 14 runs for one epoch here, so its text is another; its own tests compare two runs.
     """
@@ -43,12 +46,9 @@ def test_runs_alone_without_a_warning_and_as_it_ran_before(script, tmp_path, run
         before = run_once(script)
         assert run.stdout == before.output
         assert pictures(tmp_path) == pictures(before.folder)
-
-
-@pytest.mark.parametrize("script", [s for s in SCRIPTS if s not in READS_EPOCHS], ids=name)
-def test_numbers_in_the_prose_are_those_of_the_run(script, run_once):
-    run = run_once(script)
-    assert unproved_numbers(int(script.name[:2]), run.output, run.source) == set()
+        if not torch.accelerator.is_available():  # with one, make ran the script there
+            log = ROOT / "logs" / f"{script.stem}.log"
+            assert run.stdout == log.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name)
