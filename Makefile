@@ -104,8 +104,8 @@ watch: .tangled  ## make the page at each save of the Org file, and reload it in
 
 notebooks: notebooks/.made  ## write each chapter as a Jupyter notebook, with its outputs, into notebooks/
 
-notebooks/.made: $(ORG) requirements.in tangled/notebooks.py tangled/weave.py tangled/literate.py \
-                 $(CHAPTERS:%=logs/%.log) $(call if-missing,$(CHAPTERS:%=notebooks/%.ipynb)) | $(ENVIRONMENT)
+notebooks/.made: $(ORG) $(SCRIPTS) $(RUNS) requirements.in $(addprefix tangled/,notebooks.py weave.py) \
+                 $(call if-missing,$(CHAPTERS:%=notebooks/%.ipynb)) | $(ENVIRONMENT)
 	$(PYTHON) tangled/literate.py notebooks $(ORG) notebooks
 	@touch $@
 

@@ -411,8 +411,10 @@ def test_the_command_writes_what_changed(write, tmp_path):
 
 
 def change_script(folder: Path) -> None:
-    """Change a script after its run."""
-    (folder / "tangled" / "01_part.py").write_text("x = 2\n")
+    """Change a script after its run, by way of the Org file."""
+    org = folder / "post.org"
+    org.write_text(org.read_text().replace("x = 1", "x = 2"))
+    assert literate("tangle", org).returncode == 0
 
 
 def remove(name: str) -> Callable[[Path], None]:
