@@ -42,7 +42,7 @@ export OMP_WAIT_POLICY := passive
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle watch data test lint lock help clean distclean FORCE $(CHAPTERS)
+.PHONY: all tangle watch notebooks data test lint lock help clean distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -62,13 +62,13 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 # --- from the Org file to scripts
 
 # A tangler that has just changed itself tangles once more, so that its new version has the last word.
-.tangled: $(ORG) tangled/literate.py $(call if-missing,$(SCRIPTS) $(WEAVER)) | $(ENVIRONMENT)
+.tangled: $(ORG) tangled/literate.py $(call if-missing,$(SCRIPTS) $(WEAVER) tangled/notebooks.py) | $(ENVIRONMENT)
 	$(PYTHON) tangled/literate.py tangle $(ORG)
 	@$(PYTHON) tangled/literate.py tangle $(ORG) > /dev/null
 	@touch $@
 
 # Only a script that changed gets a new time stamp: the empty recipe makes make look at it again.
-$(SCRIPTS) $(WEAVER): .tangled ;
+$(SCRIPTS) $(WEAVER) tangled/notebooks.py: .tangled ;
 
 # Without a tangler there is nothing to tangle the tangler with.
 tangled/literate.py:
@@ -100,6 +100,15 @@ $(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) | $(ENVIRONMENT)
 watch: .tangled  ## make the page at each save of the Org file, and reload it in the browser
 	$(PYTHON) tangled/literate.py watch --port $(PORT) $(ORG) $(PAGE) -- $(MAKE) --no-print-directory all
 
+# --- and to notebooks, all of them by one command
+
+notebooks: notebooks/.made  ## write each chapter as a Jupyter notebook, with its outputs, into notebooks/
+
+notebooks/.made: $(ORG) $(SCRIPTS) $(RUNS) requirements.in $(addprefix tangled/,notebooks.py weave.py) \
+                 $(call if-missing,$(CHAPTERS:%=notebooks/%.ipynb)) | $(ENVIRONMENT)
+	$(PYTHON) tangled/literate.py notebooks $(ORG) notebooks
+	@touch $@
+
 # --- MNIST: accepted by its check sums only. A file that is gone or newer is checked again.
 
 data/verified: tangled/mnist.py $(MNIST) | $(ENVIRONMENT)
@@ -128,7 +137,7 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 clean:  ## remove the page, logs and checkpoints; keep the figures, the data and the environment
-	rm -rf $(PAGE) logs checkpoints .tangled .pytest_cache .ruff_cache
+	rm -rf $(PAGE) notebooks logs checkpoints .tangled .pytest_cache .ruff_cache
 
 distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
 	rm -rf data runs .venv

@@ -6,6 +6,7 @@ Usage:
     python tangled/literate.py run SCRIPT TRANSCRIPT
     python tangled/literate.py weave ORG HTML
     python tangled/literate.py watch [--port PORT] ORG HTML -- COMMAND...
+    python tangled/literate.py notebooks ORG FOLDER
 
 The scripts are, byte for byte, what Emacs' org-babel-tangle writes. Whatever would make
 the two differ, or two versions of Org differ, is refused with a file name and a line.
@@ -653,6 +654,9 @@ def command_line() -> argparse.ArgumentParser:
     command.add_argument("page", type=Path)
     command.add_argument("--port", type=int, default=5500)
     command.add_argument("maker", nargs="+", help="the command that makes the page, after --")
+    command = commands.add_parser("notebooks", help="make a notebook of each chapter")
+    command.add_argument("org", type=Path)
+    command.add_argument("folder", type=Path)
     return parser
 
 
@@ -672,6 +676,10 @@ def main(arguments: list[str] | None = None) -> int:
             from watch import watch_command
 
             return watch_command(chosen.org, chosen.page, chosen.port, chosen.maker)
+        if chosen.command == "notebooks":
+            from notebooks import notebooks_command
+
+            return notebooks_command(chosen.org, chosen.folder)
         return detangle_command(chosen.script, chosen.org)
 
 

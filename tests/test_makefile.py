@@ -232,6 +232,21 @@ def test_a_script_edited_by_hand_stops_make(project):
     assert script.read_text(encoding="utf-8") == edited
 
 
+def test_notebooks_are_made_once_and_again_when_one_is_missing(project):
+    shutil.copy(ROOT / "requirements.in", project)
+    assert commands(make(project, "notebooks")) == ["notebooks"]
+    made = {path: path.stat().st_ino for path in (project / "notebooks").glob("*.ipynb")}
+    assert len(made) == 14
+    assert make(project, "notebooks").stdout == "make: Nothing to be done for 'notebooks'.\n"
+    gone = project / "notebooks" / "07_loss.ipynb"
+    gone.unlink()
+    assert commands(make(project, "notebooks")) == ["notebooks"]
+    assert gone.exists()
+    assert all(path.stat().st_ino == inode for path, inode in made.items() if path != gone)
+    assert make(project, "clean").returncode == 0
+    assert not (project / "notebooks").exists()
+
+
 def test_help_lists_every_target_that_is_documented(project):
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     documented = set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
