@@ -137,7 +137,7 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 clean:  ## remove the page, logs and checkpoints; keep the figures, the data and the environment
-	rm -rf $(PAGE) notebooks logs checkpoints .tangled .pytest_cache .ruff_cache
+	rm -rf $(PAGE) logs checkpoints .tangled .pytest_cache .ruff_cache
 
-distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
-	rm -rf data runs .venv
+distclean: clean  ## remove the data, the notebooks, TensorBoard's runs and the environment, too
+	rm -rf data notebooks runs .venv

@@ -23,11 +23,16 @@ from literate import (
     REFERENCE,
     Block,
     Line,
+    content_at,
     expand,
     index_blocks,
     read_blocks,
+    read_sums,
     read_text,
     shown,
+    sum_at,
+    sum_of,
+    sums_content,
     write_all,
 )
 from nbformat import NotebookNode, v4
@@ -456,8 +461,18 @@ def notebooks(org: Path) -> dict[str, bytes]:
 
 
 def notebooks_command(org: Path, folder: Path) -> int:
-    """Write a notebook for each chapter of an Org file, all or none; return 0."""
-    contents = notebooks(org)
-    write_all({folder.absolute() / name: content for name, content in contents.items()})
-    print(f"wrote {len(contents)} notebooks into {shown(folder)}")
+    """Write a notebook for each chapter; return 1 and write nothing where that loses an edit."""
+    folder = folder.absolute()
+    new = {folder / name: content for name, content in notebooks(org).items()}
+    known = read_sums(folder / "SHA256SUMS")
+    changed = [path for path, content in new.items() if content_at(path) != content]
+    edited = [path for path in changed if path.exists() and sum_at(path) != known.get(path)]
+    for path in edited:
+        problem = "was changed since it was written, so nothing is written: rename it, or remove it"
+        print(f"{shown(path)} {problem}", file=sys.stderr)
+    if edited:
+        return 1
+    sums = sums_content({path: sum_of(content) for path, content in new.items()}, folder)
+    write_all(new | {folder / "SHA256SUMS": sums})
+    print(f"wrote {len(new)} notebooks into {shown(folder)}")
     return 0

@@ -402,12 +402,28 @@ def test_the_command_writes_what_changed(write, tmp_path):
     run = literate("notebooks", org, folder)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith("wrote 2 notebooks into ")
-    assert sorted(path.name for path in folder.iterdir()) == ["01_part.ipynb", "02_part.ipynb"]
+    names = ["01_part.ipynb", "02_part.ipynb", "SHA256SUMS"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     before = {path: (path.read_bytes(), path.stat().st_ino) for path in folder.iterdir()}
     write(chapter(1, block("x = 1")), chapter(2, block("y = 3")))
     assert literate("notebooks", org, folder).returncode == 0
     after = {path: (path.read_bytes(), path.stat().st_ino) for path in folder.iterdir()}
-    assert [path.name for path in after if after[path] != before[path]] == ["02_part.ipynb"]
+    assert [path.name for path in sorted(after) if after[path] != before[path]] == names[1:]
+
+
+def test_a_notebook_that_someone_changed_is_not_overwritten(write, tmp_path):
+    org, folder = write(chapter(1, block("x = 1")), chapter(2, block("y = 2"))), tmp_path / "new"
+    assert literate("notebooks", org, folder).returncode == 0
+    (folder / "01_part.ipynb").write_text("mine")
+    write(chapter(1, block("x = 1")), chapter(2, block("y = 3")))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    run = literate("notebooks", org, folder)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert re.fullmatch(r"\S*new/01_part.ipynb was changed since it was written, .*\n", run.stderr)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "01_part.ipynb").unlink()
+    assert literate("notebooks", org, folder).returncode == 0
+    assert "y = 3" in (folder / "02_part.ipynb").read_text(encoding="utf-8")
 
 
 def change_script(folder: Path) -> None:
