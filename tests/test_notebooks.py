@@ -140,6 +140,7 @@ def test_functions_stand_where_they_are_explained(write):
         ("print(worker())", {"helper", "worker"}),
         ("call = lambda: worker()\nprint(call())", {"helper", "worker"}),
         ("def later():\n    return worker()", set()),
+        ("def later():\n    return worker()\n\n\nprint(later())", {"helper", "worker"}),
         ("def later(value=worker()):\n    return value", {"helper", "worker"}),
         ("def later(value: helper):\n    return value", {"helper"}),
         ("@(lambda function: helper)\ndef later():\n    pass", {"helper"}),
@@ -175,6 +176,29 @@ def test_a_function_that_stays_keeps_what_its_definition_needs(write):
     code = sources(only(write(chapter(1, *parts))), "code")
     assert len(code) == 1
     assert HELPER in code[0]
+
+
+def test_classes_move_too_and_may_build_on_each_other(write):
+    classes = "class Worker:\n    pass\n\n\nclass Helper(Worker):\n    pass"
+    parts = (block("<<classes>>\n\nx = 1"), explained("classes", classes), block("Helper"))
+    assert sources(only(write(chapter(1, *parts))), "code") == ["x = 1", classes, "Helper;"]
+
+
+def test_a_function_that_is_explained_before_its_script_begins_stays_there(write):
+    helper = "def helper(path: Path) -> Path:\n    return path"
+    first = "from pathlib import Path\n\n\n<<helper>>"
+    notebook = only(write(chapter(1, explained("helper", helper), block(first))))
+    assert sources(notebook, "code") == [first.replace("<<helper>>", helper)]
+    assert f"``` python\n{helper}\n```" in "\n".join(sources(notebook, "markdown"))
+
+
+def test_a_block_that_pandoc_reads_otherwise_is_refused(write):
+    inside = "- an item\n\n  #+begin_src python\n  y = 2\n  #+end_src\n"
+    org = write(chapter(1, block("x = 1"), inside))
+    line = org.read_text().splitlines().index("  #+begin_src python") + 1
+    problem = rf"post\.org:{line}: pandoc reads this block in another way"
+    with pytest.raises(ValueError, match=problem):
+        notebooks.notebooks(org)
 
 
 def test_a_block_that_does_more_than_define_stays(write):
@@ -283,13 +307,15 @@ OUTLINE = '''"""A guarded script."""
 SHARED = explained("shared", "shared = 'shared'\nprint(shared)")
 
 
-def guarded(outline: str, *, between: str = "") -> str:
+SECOND = "if shared:\n    print(__file__[-3:])"
+
+
+def guarded(outline: str, *, second: str = SECOND) -> str:
     """Return a chapter that ends in this outline."""
     parts = (
         block("def helper(value):\n    return value + 1", name="helper"),
         block("print(helper(start))", name="first"),
-        between,
-        block("if shared:\n    print(__file__[-3:])", name="second"),
+        block(second, name="second"),
         block(outline, arguments=":tangle tangled/02_part.py"),
     )
     return chapter(2, *parts, tangle="no")
@@ -310,11 +336,17 @@ def test_a_guarded_script_is_written_and_imported(write, tmp_path, monkeypatch, 
         '__file__ = "chapter_02.py"  # a notebook has no file of its own\n\n'
         "start = 1\nshared = 'shared'\nprint(shared)"
     )
-    assert code[2:] == ["print(helper(start))", "if shared:\n    print(__file__[-3:])"]
+    assert code[2:] == ["print(helper(start))", SECOND]
     assert printed(notebook) == ["Writing chapter_02.py\n", "shared\n", "2\n", ".py\n"]
     text = "\n".join(sources(notebook, "markdown"))
     assert f"``` python\n{definition}\n```" in text
     assert f"``` python\n{outline.strip()}\n```" in text
+
+
+def test_only_a_script_that_uses_its_own_name_is_given_one(write):
+    org = write(chapter(1, block("x = 1"), SHARED), guarded(OUTLINE % "", second="print(shared)"))
+    code = sources(read(notebooks.notebooks(org)["02_part.ipynb"]), "code")
+    assert code[1].startswith("from chapter_02 import *\n\nstart = 1\n")
 
 
 @pytest.mark.parametrize(
