@@ -77,6 +77,7 @@ def desktop(browser: Browser) -> Iterator[Page]:
     """Yield the page as a desktop shows it, with a clipboard."""
     page = open_page(browser, permissions=["clipboard-read", "clipboard-write"])
     yield page
+    assert page.complaints == []
     page.context.close()
 
 
@@ -84,7 +85,8 @@ def desktop(browser: Browser) -> Iterator[Page]:
 
 
 def test_no_complaint_and_no_request_beyond_the_file(look):
-    look.wait_for_load_state("networkidle")
+    look.keyboard.press("End")
+    look.wait_for_timeout(500)  # what comes late comes, too
     assert look.complaints == []
     assert [url for url in look.requests if not url.startswith("data:")] == [PAGE.as_uri()]
 
@@ -414,7 +416,11 @@ def test_without_scripts_everything_is_there_to_read(browser, desktop):
     assert page.locator(".copy").count() == 0
     page.locator("main summary").first.click()
     assert page.locator("main details samp").first.is_visible()
-    text = "e => [...e.querySelectorAll(':not(.copy)')].map(e => e.firstChild?.data).join('')"
+    text = """(e) => {
+        const copy = e.cloneNode(true);
+        copy.querySelectorAll(".copy").forEach((button) => button.remove());
+        return copy.textContent;
+    }"""
     assert page.locator("main").evaluate(text) == desktop.locator("main").evaluate(text)
     page.context.close()
 
@@ -472,4 +478,4 @@ def test_the_lock_of_axe_names_its_hash_and_no_host():
     lock = json.loads((AXE.parents[2] / "package-lock.json").read_text(encoding="utf-8"))
     axe = lock["packages"]["node_modules/axe-core"]
     assert axe["integrity"].startswith("sha512-")
-    assert "resolved" not in axe
+    assert "://" not in json.dumps(lock)
