@@ -590,15 +590,15 @@ def hide_own_frames(
     sys.__excepthook__(kind, error.with_traceback(trace), trace)
 
 
-def save_transcript(path: Path, source: bytes, printed: list[tuple[int, str]]) -> None:
-    """Write what a script printed, as [line, text] pairs, with the check sum of the script."""
+def save_transcript(path: Path, source: bytes, device: str, printed: list[tuple[int, str]]) -> None:
+    """Write the [line, text] pairs of a run, the script's check sum, and the device it ran on."""
     output: list[list[Any]] = []
     for line, text in printed:
         if output and output[-1][0] == line:
             output[-1][1] += text
         else:
             output.append([line, text])
-    content = {"sha256": sum_of(source), "output": output}
+    content = {"sha256": sum_of(source), "device": device, "output": output}
     text = json.dumps(content, indent=1, ensure_ascii=False)
     write_all({path.absolute(): f"{text}\n".encode()})
 
@@ -616,7 +616,7 @@ def run_command(script: Path, transcript: Path) -> int:
         if request.code not in (None, 0):
             raise
     with one_line_errors(transcript):
-        save_transcript(transcript, source, printed)
+        save_transcript(transcript, source, str(names.get("device", "cpu")), printed)
     return 0
 
 

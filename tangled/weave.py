@@ -9,13 +9,13 @@ import json
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from html import escape
 from itertools import groupby
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import pypandoc
 from literate import (
@@ -44,27 +44,33 @@ COLOURS |= {Name.Tag: "k", Name.Attribute: "f", Generic.Inserted: "i", Generic.D
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
 
 
-def read_transcript(script: Path, log: Path) -> list[tuple[int, str]]:
-    """Return what a script printed, as (line, text) pairs; raise ValueError if that is stale.
+class Transcript(NamedTuple):
+    """What a script printed, as (line, text) pairs, and the device on which it ran."""
 
-    The transcript lies beside the log and must hold the same text: what is in the log alone
-    was printed by another process, or is a warning.
+    printed: list[tuple[int, str]]
+    device: str
+
+
+def read_transcript(script: Path, log: Path) -> Transcript:
+    """Return the transcript beside a log; raise ValueError if it is not of this script and log.
+
+    What is in the log alone was printed by another process, or is a warning.
     """
     path = log.with_suffix(".json")
     content = read_text(path)
     try:
-        transcript = json.loads(content)
-        pairs = [(int(line), str(text)) for line, text in transcript["output"]]
-        ran = transcript["sha256"]
+        found = json.loads(content)
+        printed = [(int(line), str(text)) for line, text in found["output"]]
+        ran, device = found["sha256"], str(found["device"])
     except (ValueError, KeyError, TypeError):
         problem = "is not a transcript; remove it, and 'make' writes it again"
         raise ValueError(f"{shown(path)} {problem}") from None
     if ran != sum_at(script):
         raise ValueError(f"{shown(script)} has changed since it ran; 'make' runs it again")
-    if "".join(text for _, text in pairs) != read_text(log):
+    if "".join(text for _, text in printed) != read_text(log):
         problem = f"holds text that {shown(script)} itself did not print: a warning?"
         raise ValueError(f"{shown(log)} {problem}")
-    return pairs
+    return Transcript(printed, device)
 
 
 def chapter_lines(text: str) -> list[int]:
@@ -90,10 +96,19 @@ def printed_by_block(org: Path) -> dict[int, str]:
             problem = f"is not what {shown(org)} says; 'make tangle' writes it"
             raise ValueError(f"{shown(script)} {problem}")
         log = org.parent.resolve() / "logs" / f"{script.stem}.log"
-        for line, output in read_transcript(script, log) if log.exists() else ():
+        for line, output in read_transcript(script, log).printed if log.exists() else ():
             block = block_of(lines[line - 1], chapters)
             printed[block] = printed.get(block, "") + output
     return printed
+
+
+def ran_elsewhere(folder: Path, scripts: Iterable[Path]) -> dict[Path, str]:
+    """Return the scripts that ran on another device than the CPU, with that device."""
+    logs = {script: folder / "logs" / f"{script.stem}.log" for script in scripts}
+    devices = {
+        script: read_transcript(script, log).device for script, log in logs.items() if log.exists()
+    }
+    return {script: device for script, device in devices.items() if device != "cpu"}
 
 
 class Page:
@@ -106,6 +121,7 @@ class Page:
         self.scripts = tangle_text(org, self.text)
         self.printed = printed_by_block(org)
         self.chapters = chapter_lines(self.text)
+        self.elsewhere = ran_elsewhere(self.folder, self.scripts)
         self.headings: list[tuple[int, str, str]] = []  # level, id and title
         self.woven = 0  # blocks that are on the page
         self.figures = 0
@@ -370,9 +386,11 @@ def runs_of(page: Page) -> dict[int, tuple[str, str]]:
     for chapter in range(1, len(page.chapters) + 1):
         for script in page.scripts_of(chapter):
             log = page.folder / "logs" / f"{script.stem}.log"
-            if log.exists():
+            if log.exists() and script not in page.elsewhere:
                 output, source = runs.get(chapter, ("", ""))
                 runs[chapter] = (f"{output}\n{read_text(log)}", f"{source}\n{read_text(script)}")
+    if page.elsewhere:
+        return runs  # the introduction speaks of all chapters
     everything = tuple("\n".join(parts) for parts in zip(*runs.values(), strict=True))
     return runs | dict.fromkeys(range(min(runs, default=0)), everything)
 
@@ -388,9 +406,8 @@ def check_numbers(page: Page, document: Node) -> None:
         raise ValueError("\n".join(problems))
 
 
-def weave(org: Path) -> str:
+def weave(page: Page) -> str:
     """Return the page of an Org file; raise ValueError where it would say what is not so."""
-    page = Page(org)
     document = json.loads(pypandoc.convert_text(page.text, "json", format="org"))
     check_numbers(page, document)
     visitors = {"CodeBlock": partial(weave_block, page), "Figure": partial(weave_figure, page)}
@@ -399,7 +416,7 @@ def weave(org: Path) -> str:
     woven = json.dumps(walk(document, visitors))
     if page.woven < len(page.blocks):
         line = page.blocks[page.woven].line
-        raise ValueError(f"{shown(org)}:{line}: pandoc reads this block in another way")
+        raise ValueError(f"{shown(page.org)}:{line}: pandoc reads this block in another way")
     body = pypandoc.convert_text(woven, "html5", "json", ["--mathml", "--wrap=none"])
     frame = {kind: Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js")}
     return Template(read_text(frame["html"])).substitute(
@@ -411,9 +428,12 @@ def weave(org: Path) -> str:
     )
 
 
-def weave_command(org: Path, page: Path) -> int:
+def weave_command(org: Path, target: Path) -> int:
     """Write the page of an Org file, whole or not at all; return 0."""
-    html = weave(org).encode()
-    write_all({page.absolute(): html})
-    print(f"wove {shown(page)}, {len(html) / 1e6:.1f} MB")
+    page = Page(org)
+    html = weave(page).encode()
+    write_all({target.absolute(): html})
+    for script, device in page.elsewhere.items():
+        print(f"{shown(script)} ran on {device}: the numbers in its prose were not checked")
+    print(f"wove {shown(target)}, {len(html) / 1e6:.1f} MB")
     return 0

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 import pypandoc
 import pytest
@@ -312,7 +311,9 @@ def test_a_log_with_more_than_the_script_printed(made):
     assert line == "logs/a.log holds text that tangled/a.py itself did not print: a warning?"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"sha256": 1}', "no JSON"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"sha256": 1}', '{"sha256": "", "output": []}', "no JSON"]
+)
 def test_a_transcript_that_is_none(made, content):
     (made / "logs" / "a.json").write_text(content)
     assert refusal(made) == "logs/a.json is not a transcript; remove it, and 'make' writes it again"
@@ -434,6 +435,18 @@ def test_the_introduction_is_measured_against_all_scripts(tmp_path):
     assert refusal(tmp_path, text.replace("And 7.", "And 9.")).endswith("states 9")
 
 
+def test_a_run_on_another_device_is_woven_and_not_checked(tmp_path):
+    text = "It says 9.\n\n" + block("device = 'cuda:0'\nprint(7)")
+    (tmp_path / "post.org").write_text(HEADER + chapter("One", "a", text), encoding="utf-8")
+    run(tmp_path)
+    status, out, errors = command(tmp_path, "weave", "post.org", "post.html")
+    assert (status, errors) == (0, "")
+    line = "tangled/a.py ran on cuda:0: the numbers in its prose were not checked"
+    assert out.splitlines()[0] == line
+    text = chapter("Two", "b", "It says 8.\n\n" + block("device = 'cpu'\nprint(7)"))
+    assert refusal(tmp_path, text).endswith("states 8")
+
+
 # --- the post itself
 
 
@@ -469,4 +482,4 @@ def test_a_decimal_that_is_wrong_in_its_last_digit_is_found():
 
 def test_the_page_is_what_the_post_weaves_to():
     page = (ROOT / "pytorch-first-principles.html").read_text(encoding="utf-8")
-    assert weave.weave(Path(ROOT / "pytorch-first-principles.org")) == page
+    assert weave.weave(weave.Page(ROOT / "pytorch-first-principles.org")) == page
