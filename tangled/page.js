@@ -32,9 +32,9 @@ const narrow = matchMedia("(max-width: 60rem)");
 const headings = [...document.querySelectorAll("h2[id], h3[id]")];
 let current = null;
 
-// Mark in the contents the last heading above the upper third of the window.
+// Mark in the contents the last heading that has reached the top of the window.
 function showWhere() {
-  const above = headings.filter((h) => h.getBoundingClientRect().top < innerHeight / 3);
+  const above = headings.filter((h) => h.getBoundingClientRect().top < 100);
   const heading = above.at(-1) ?? headings[0];
   if (heading === current) return;
   current = heading;
@@ -61,7 +61,11 @@ contents.addEventListener("click", (event) => {
   if (narrow.matches && event.target.closest("a")) contents.open = false;
 });
 addEventListener("scroll", () => requestAnimationFrame(showWhere), { passive: true });
-addEventListener("beforeprint", () => {
-  document.querySelectorAll("main details").forEach((details) => (details.open = true));
-});
 fold();
+
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("main details:not([open])")];
+  unfolded.forEach((details) => (details.open = true));
+});
+addEventListener("afterprint", () => unfolded.forEach((details) => (details.open = false)));

@@ -368,6 +368,13 @@ def test_the_contents_show_where_one_is(desktop):
     assert 0 <= box["y"] < 900
 
 
+def test_a_chapter_that_is_gone_to_is_the_one_that_is_marked(desktop):
+    for chapter in ("ch-parallelism", "ch-loss", "app-packages"):
+        scroll_to(desktop, chapter)
+        link = desktop.locator("nav [aria-current]").get_attribute("href")
+        assert link == f"#{chapter}"
+
+
 def test_on_a_phone_the_contents_fold_into_one_line(browser):
     page = open_page(browser, 390)
     entries, summary = page.locator("nav ol").first, page.locator("nav summary")
