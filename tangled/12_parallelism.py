@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from tempfile import TemporaryDirectory
 
 import torch
 import torch.distributed as dist
@@ -164,14 +165,16 @@ elif __name__ == "__main__":
     torchrun = [sys.executable, "-m", "torch.distributed.run"]
     # A laptop's own name often leads nowhere, so all connections stay on the loopback interface.
     loopback = "lo0" if sys.platform == "darwin" else "lo"
-    finished = subprocess.run(
-        [*torchrun, "--standalone", "--local-addr=127.0.0.1", "--nproc-per-node=2", __file__],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-    )
+    torchrun += ["--standalone", "--local-addr=127.0.0.1", "--nproc-per-node=2"]
+    with TemporaryDirectory() as logs:
+        finished = subprocess.run(
+            [*torchrun, f"--log-dir={logs}", __file__],
+            env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": loopback},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=300,
+        )
     reports = json.loads(finished.stdout.splitlines()[-1])
 
     for report in reports:
@@ -199,6 +202,7 @@ elif __name__ == "__main__":
     show_biases("three shards, 102 rows, averaged", padded)
     show_biases("one process, all 100 rows", whole)
 
+    assert len(whole) == 12
     assert sizes == [30, 30, 30, 10]
     assert [len(part) for part in x[:30].chunk(2)] == [15, 15]  # as DataParallel cuts a batch
     torch.testing.assert_close(by_hand[50], [whole, whole])

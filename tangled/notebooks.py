@@ -36,7 +36,7 @@ from literate import (
     write_all,
 )
 from nbformat import NotebookNode, v4
-from weave import Node, Page, block_of, raw, walk, words
+from weave import Node, Page, block_of, raw, read_document, refuse_image, walk, words
 
 NUMBERED = re.compile(r"\d\d_\w+")  # the name of a script that gets a notebook
 GUARD = re.compile(r'(?:el)?if __name__ == "__main__":')
@@ -372,11 +372,6 @@ def relink(targets: dict[str, str], node: Node) -> Node:
     return {"t": "Link", "c": [attributes, content, [targets[target[1:]], title]]}
 
 
-def refuse_image(org: Path, node: Node) -> Node:
-    """Raise ValueError for a picture that is no figure."""
-    raise ValueError(f"{shown(org)}: {node['c'][2][0]} needs a #+caption:")
-
-
 def plain_formula(node: Node) -> Node:
     """Return a formula that pandoc took over as it stands as one with a line of its own."""
     return {"t": "Math", "c": [{"t": "DisplayMath"}, node["c"][1]]}
@@ -446,7 +441,7 @@ def notebooks(org: Path) -> dict[str, bytes]:
     """Return the notebooks of an Org file, by the name of the file each goes into."""
     page = Page(org)
     chapters = chapters_of(page)
-    document = json.loads(pypandoc.convert_text(page.text, "json", format="org"))
+    document = read_document(page)
     nodes = nodes_by_chapter(document)
     names = {chapter.number: f"{chapter.script.stem}.ipynb" for chapter in chapters}
     targets = {nodes[number][0]["c"][1][0]: name for number, name in names.items()}

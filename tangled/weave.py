@@ -4,13 +4,14 @@ This is the work behind 'python tangled/literate.py weave ORG HTML'. The page is
 holds its figures, its formulas and its style, and asks nothing of a network.
 """
 
+import ast
 import base64
 import json
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -42,6 +43,8 @@ COLOURS = {Comment: "c", Keyword: "k", String: "s", String.Doc: "c", Number: "n"
 COLOURS |= {Name.Function: "f", Name.Class: "f", Name.Decorator: "d", Name.Builtin: "b"}
 COLOURS |= {Name.Tag: "k", Name.Attribute: "f", Generic.Inserted: "i", Generic.Deleted: "x"}
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
+WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
+SCROLLS = [["tabindex", "0"]]  # the keyboard reaches what scrolls
 
 
 class Transcript(NamedTuple):
@@ -49,6 +52,11 @@ class Transcript(NamedTuple):
 
     printed: list[tuple[int, str]]
     device: str
+
+    @property
+    def text(self) -> str:
+        """All that the script printed."""
+        return "".join(text for _, text in self.printed)
 
 
 def read_transcript(script: Path, log: Path) -> Transcript:
@@ -67,10 +75,27 @@ def read_transcript(script: Path, log: Path) -> Transcript:
         raise ValueError(f"{shown(path)} {problem}") from None
     if ran != sum_at(script):
         raise ValueError(f"{shown(script)} has changed since it ran; 'make' runs it again")
-    if "".join(text for _, text in printed) != read_text(log):
+    transcript = Transcript(printed, device)
+    if transcript.text != read_text(log):
         problem = f"holds text that {shown(script)} itself did not print: a warning?"
         raise ValueError(f"{shown(log)} {problem}")
-    return Transcript(printed, device)
+    return transcript
+
+
+def read_runs(org: Path, scripts: dict[Path, list[Line]]) -> dict[Path, Transcript]:
+    """Return the transcripts of the scripts that have a log in logs/: the others were not run.
+
+    Raises ValueError where a script is not what the Org file says, or not what ran.
+    """
+    runs = {}
+    for script, lines in scripts.items():
+        if content_at(script) != content_of(lines):
+            problem = f"is not what {shown(org)} says; 'make tangle' writes it"
+            raise ValueError(f"{shown(script)} {problem}")
+        log = org.parent.resolve() / "logs" / f"{script.stem}.log"
+        if log.exists():
+            runs[script] = read_transcript(script, log)
+    return runs
 
 
 def chapter_lines(text: str) -> list[int]:
@@ -84,31 +109,16 @@ def block_of(line: Line, chapters: list[int]) -> int:
     return own if bisect_right(chapters, own) == bisect_right(chapters, top) else top
 
 
-def printed_by_block(org: Path) -> dict[int, str]:
-    """Return what each block printed, by the line at which the block starts in the Org file.
-
-    A script that has no log in logs/ was not run, and printed nothing.
-    """
-    text = read_text(org)
-    chapters, printed = chapter_lines(text), {}
-    for script, lines in tangle_text(org, text).items():
-        if content_at(script) != content_of(lines):
-            problem = f"is not what {shown(org)} says; 'make tangle' writes it"
-            raise ValueError(f"{shown(script)} {problem}")
-        log = org.parent.resolve() / "logs" / f"{script.stem}.log"
-        for line, output in read_transcript(script, log).printed if log.exists() else ():
-            block = block_of(lines[line - 1], chapters)
+def printed_by_block(
+    scripts: dict[Path, list[Line]], runs: dict[Path, Transcript], chapters: list[int]
+) -> dict[int, str]:
+    """Return what each block printed, by the line at which the block starts in the Org file."""
+    printed: dict[int, str] = {}
+    for script, run in runs.items():
+        for line, output in run.printed:
+            block = block_of(scripts[script][line - 1], chapters)
             printed[block] = printed.get(block, "") + output
     return printed
-
-
-def ran_elsewhere(folder: Path, scripts: Iterable[Path]) -> dict[Path, str]:
-    """Return the scripts that ran on another device than the CPU, with that device."""
-    logs = {script: folder / "logs" / f"{script.stem}.log" for script in scripts}
-    devices = {
-        script: read_transcript(script, log).device for script, log in logs.items() if log.exists()
-    }
-    return {script: device for script, device in devices.items() if device != "cpu"}
 
 
 class Page:
@@ -117,14 +127,19 @@ class Page:
     def __init__(self, org: Path) -> None:
         self.org, self.text = org, read_text(org)
         self.folder = org.parent.resolve()
+        self.scripts = tangle_text(org, self.text)  # refuses an Org file with a mistake in it
         self.blocks = read_blocks(self.text)[0]
-        self.scripts = tangle_text(org, self.text)
-        self.printed = printed_by_block(org)
         self.chapters = chapter_lines(self.text)
-        self.elsewhere = ran_elsewhere(self.folder, self.scripts)
+        self.runs = read_runs(org, self.scripts)
+        self.printed = printed_by_block(self.scripts, self.runs, self.chapters)
         self.headings: list[tuple[int, str, str]] = []  # level, id and title
         self.woven = 0  # blocks that are on the page
         self.figures = 0
+
+    @property
+    def elsewhere(self) -> dict[Path, str]:
+        """The scripts that ran on another device than the CPU, with that device."""
+        return {script: run.device for script, run in self.runs.items() if run.device != "cpu"}
 
     def scripts_of(self, chapter: int) -> list[Path]:
         """Return what the blocks of a chapter tangle to; 0 is what stands before the first."""
@@ -213,14 +228,14 @@ def weave_block(page: Page, node: Node) -> Node:
     return raw(html + output_html(page.printed.get(block.line, "")) + "</div>")
 
 
-def picture(page: Page, name: str) -> tuple[str, list[list[str]]]:
-    """Return the address and the size of a picture that is in the page itself."""
+def picture(page: Page, name: str) -> tuple[str, int, int]:
+    """Return the address of a picture that is in the page itself, its width and its height."""
     content = (page.folder / name).read_bytes()
     if not content.startswith(b"\x89PNG\r\n\x1a\n"):
         raise ValueError(f"{name} is not a PNG picture")
     width, height = struct.unpack(">II", content[16:24])
     address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    return address, [["width", str(width)], ["height", str(height)]]
+    return address, width, height
 
 
 def weave_figure(page: Page, node: Node) -> Node:
@@ -231,7 +246,10 @@ def weave_figure(page: Page, node: Node) -> Node:
     alt = dict(attributes[2]).get("alt")
     if not alt:
         raise ValueError(f"{shown(page.org)}: {name} needs a #+caption: and an :alt text")
-    address, size = picture(page, name)
+    address, width, height = picture(page, name)
+    size = [["width", str(width)], ["height", str(height)]]
+    if width > WIDE * height:
+        content = [{"t": "Div", "c": [["", ["wide"], SCROLLS], content]}]
     page.figures += 1
     image["c"] = [["", [], size], [{"t": "Str", "c": alt}], [address, ""]]
     number = {"t": "Strong", "c": [{"t": "Str", "c": f"Figure {page.figures}."}]}
@@ -239,12 +257,11 @@ def weave_figure(page: Page, node: Node) -> Node:
     return node | {"c": [[f"figure-{Path(name).stem}", [], []], caption, content]}
 
 
-def weave_paragraph(page: Page, node: Node) -> Node:
-    """Return a paragraph; raise ValueError for a figure in it, which has no caption then."""
-    for part in node["c"]:
-        if part["t"] == "Image":
-            name = part["c"][2][0]
-            raise ValueError(f"{shown(page.org)}: {name} needs a #+caption: and an :alt text")
+def refuse_image(org: Path, node: Node) -> Node:
+    """Return a picture that is in the page itself; raise ValueError for one that is no figure."""
+    name = node["c"][2][0]
+    if not name.startswith("data:"):
+        raise ValueError(f"{shown(org)}: {name} needs a #+caption: and an :alt text")
     return node
 
 
@@ -271,15 +288,18 @@ def weave_heading(page: Page, node: Node) -> Node:
     return {"t": "Div", "c": [["", [], []], [heading, raw(lines)]]}
 
 
-def words(node: Any, without: tuple[str, ...] = ()) -> str:
-    """Return the words of an element of pandoc's document, but for elements of some types."""
+def words(node: Any) -> str:
+    """Return the words of an element of pandoc's document; a paragraph ends with a new line."""
     if isinstance(node, list):
-        return "".join(words(part, without) for part in node)
-    if not isinstance(node, dict) or node["t"] in without:
+        return "".join(words(part) for part in node)
+    if not isinstance(node, dict):
         return ""
-    if node["t"] in ("Str", "Code", "Math"):
-        return node["c"] if node["t"] == "Str" else node["c"][1]
-    return words(node["c"], without) if "c" in node else " "
+    if node["t"] == "Str":
+        return node["c"]
+    if node["t"] in ("Code", "Math", "RawInline", "RawBlock"):
+        return node["c"][1]
+    end = "\n" if node["t"] in ("Para", "Plain") else ""
+    return words(node["c"]) + end if "c" in node else " "
 
 
 def contents_html(page: Page) -> str:
@@ -290,9 +310,6 @@ def contents_html(page: Page) -> str:
         html += f'<li><a href="#{key}">{escape(title)}</a>'
         before = level
     return html + "</li></ol>" * before
-
-
-SCROLLS = [["tabindex", "0"]]
 
 
 def breakable(node: Node) -> Node:
@@ -344,10 +361,17 @@ def value_of(number: str) -> float:
     return float(number.replace(",", "").replace("_", ""))
 
 
+@cache
+def constants_of(source: str) -> set[float]:
+    """Return the numbers in Python code that are neither in a comment nor in a string."""
+    constants = (one.value for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Constant))
+    return {float(value) for value in constants if type(value) in (int, float)}
+
+
 def unproved_numbers(prose: str, output: str, source: str) -> list[str]:
     """Return the numbers that a text states, and that a script neither printed nor holds."""
     printed = {value_of(number) for number in NUMBER.findall(output)}
-    held = printed | {value_of(number) for number in NUMBER.findall(source)}
+    held = printed | constants_of(source)
 
     def proved(number: str) -> bool:
         decimals = len(number.partition(".")[2]) if "e" not in number else 0
@@ -359,7 +383,7 @@ def unproved_numbers(prose: str, output: str, source: str) -> list[str]:
 
 
 def prose_of(document: Node, chapters: int) -> list[str]:
-    """Return the prose of each chapter, without code, formulas, links and headings.
+    """Return the prose of each chapter, without blocks of code and headings.
 
     The first entry is what stands before the first heading.
     """
@@ -368,7 +392,7 @@ def prose_of(document: Node, chapters: int) -> list[str]:
     for node in document["blocks"]:
         chapter += node["t"] == "Header" and node["c"][0] == 1
         if node["t"] not in ("CodeBlock", "Header"):
-            prose[chapter] += words(node, ("Code", "Math", "Link", "RawInline")) + "\n"
+            prose[chapter] += words(node) + "\n"
     return prose
 
 
@@ -385,10 +409,10 @@ def runs_of(page: Page) -> dict[int, tuple[str, str]]:
     runs: dict[int, tuple[str, str]] = {}
     for chapter in range(1, len(page.chapters) + 1):
         for script in page.scripts_of(chapter):
-            log = page.folder / "logs" / f"{script.stem}.log"
-            if log.exists() and script not in page.elsewhere:
+            if script in page.runs and script not in page.elsewhere:
                 output, source = runs.get(chapter, ("", ""))
-                runs[chapter] = (f"{output}\n{read_text(log)}", f"{source}\n{read_text(script)}")
+                output += f"\n{page.runs[script].text}"
+                runs[chapter] = (output, f"{source}\n{read_text(script)}")
     if page.elsewhere:
         return runs  # the introduction speaks of all chapters
     everything = tuple("\n".join(parts) for parts in zip(*runs.values(), strict=True))
@@ -406,18 +430,31 @@ def check_numbers(page: Page, document: Node) -> None:
         raise ValueError("\n".join(problems))
 
 
+def read_document(page: Page) -> Node:
+    """Return pandoc's document of an Org file; raise ValueError where it lacks a chapter."""
+    document = json.loads(pypandoc.convert_text(page.text, "json", format="org"))
+    headings = [node for node in document["blocks"] if node["t"] == "Header"]
+    chapters = sum(node["c"][0] == 1 for node in headings)
+    if chapters != len(page.chapters):
+        problem = f"pandoc shows {chapters} of {len(page.chapters)} chapters: is one not to export?"
+        raise ValueError(f"{shown(page.org)}: {problem}")
+    return document
+
+
 def weave(page: Page) -> str:
     """Return the page of an Org file; raise ValueError where it would say what is not so."""
-    document = json.loads(pypandoc.convert_text(page.text, "json", format="org"))
+    document = read_document(page)
     check_numbers(page, document)
     visitors = {"CodeBlock": partial(weave_block, page), "Figure": partial(weave_figure, page)}
-    visitors |= {"Header": partial(weave_heading, page), "Para": partial(weave_paragraph, page)}
-    visitors |= {"Math": weave_formula, "RawInline": weave_formula, "Table": weave_table}
-    woven = json.dumps(walk(document, visitors))
+    visitors |= {"Header": partial(weave_heading, page), "Table": weave_table}
+    visitors |= {"Math": weave_formula, "RawInline": weave_formula}
+    woven = walk(walk(document, visitors), {"Image": partial(refuse_image, page.org)})
     if page.woven < len(page.blocks):
         line = page.blocks[page.woven].line
         raise ValueError(f"{shown(page.org)}:{line}: pandoc reads this block in another way")
-    body = pypandoc.convert_text(woven, "html5", "json", ["--mathml", "--wrap=none"])
+    # Pygments has coloured the code, so pandoc need not load its own colours.
+    options = ["--mathml", "--wrap=none", "--syntax-highlighting=none"]
+    body = pypandoc.convert_text(json.dumps(woven), "html5", "json", options)
     frame = {kind: Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js")}
     return Template(read_text(frame["html"])).substitute(
         title=escape(words(document["meta"]["title"]["c"])),

@@ -220,7 +220,7 @@ def test_every_output_stands_right_under_its_block(desktop):
             [...b.children].map((e) => e.className || e.tagName).join(" "),
         ])"""
     )
-    printed = weave.printed_by_block(ORG)
+    printed = weave.Page(ORG).printed
     expected = literate.read_blocks(POST)[0]
     assert [code for code, _, _ in blocks] == ["\n".join(block.body) for block in expected]
     assert [text for _, text, _ in blocks] == [printed.get(block.line, "") for block in expected]

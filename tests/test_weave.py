@@ -261,6 +261,15 @@ def test_figures_are_numbered_described_and_inside(tmp_path):
     assert "with <code" in figures[0]
 
 
+def test_a_picture_with_panels_in_a_row_scrolls_and_another_does_not(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(23, 10))
+    (tmp_path / "b.png").write_bytes(png(22, 10))
+    page = woven(tmp_path, "* One\n" + FIGURE.format("a") + FIGURE.format("b"))
+    wide, other = re.findall(r"<figure.*?</figure>", page, re.S)
+    assert re.search(r'<div class="wide" tabindex="0">\s*<img[^>]*>\s*</div>', wide)
+    assert "wide" not in other
+
+
 def test_formulas_tables_and_examples(tmp_path):
     text = "* One\nInline \\(a^2\\) and\n\\[ b = \\frac12 \\]\n"
     text += "\\begin{align*}\nx &= 1 \\\\\ny &= 2\n\\end{align*}\n\n"
@@ -347,6 +356,24 @@ def test_a_block_that_pandoc_does_not_show(tmp_path):
     assert line == "post.org:14: pandoc reads this block in another way"
 
 
+def test_a_picture_that_is_no_figure(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    for text in ("- [[file:a.png]]\n", "| [[file:a.png]] |\n", "See [[file:a.png]] here.\n"):
+        line = refusal(tmp_path, "* One\n" + text)
+        assert line == "post.org: a.png needs a #+caption: and an :alt text"
+
+
+@pytest.mark.parametrize("heading", ["* COMMENT Draft\n", "* Draft :noexport:\n"])
+def test_a_chapter_that_pandoc_leaves_out(tmp_path, heading):
+    line = refusal(tmp_path, heading + "Words.\n\n* One\nWords.\n")
+    assert line == "post.org: pandoc shows 1 of 2 chapters: is one not to export?"
+
+
+def test_a_block_that_is_not_closed(made):
+    (made / "post.org").write_text(HEADER + "#+begin_src python\nx = 1\n", encoding="utf-8")
+    assert refusal(made) == "post.org:4: this #+begin_src has no #+end_src"
+
+
 def test_a_mistake_in_the_org_file(made):
     (made / "post.org").write_text(HEADER + block("<<none>>"), encoding="utf-8")
     assert refusal(made) == "post.org:5: no block is named 'none'"
@@ -364,6 +391,9 @@ def test_an_org_file_that_is_not_there(tmp_path):
 NUMBERS = {
     "printed": ("It is 1.5.", "x = 1.5\n", "", []),
     "in the code": ("It is 1.5.", "", "assert x == 1.5", []),
+    "in a comment": ("It is 1.5.", "", "x = 1  # 1.5", ["1.5"]),
+    "in a string": ("It is 1.5.", "", "x = '1.5'", ["1.5"]),
+    "negative in the code": ("It is -1.5.", "", "x = -1.5", []),
     "in neither": ("It is 1.5.", "2.5", "3.5", ["1.5"]),
     "printed with more digits": ("It is 1.02.", "1.0235", "", []),
     "rounded up": ("It is 1.024.", "1.0235001", "", []),
@@ -407,10 +437,8 @@ def test_a_number_that_no_run_shows_is_named_with_its_line(tmp_path):
 
 
 def test_what_is_no_statement_of_the_prose(tmp_path):
-    """Code, formulas, links, headings and chapters without a run are not checked."""
-    words = (
-        "** Section 99\nCode =99=, \\(99\\), [[#a][99]].\n\n#+begin_example\n99\n#+end_example\n"
-    )
+    """Blocks, headings and chapters without a run are not checked."""
+    words = "** Section 99\n#+begin_example\n99\n#+end_example\n"
     text = chapter("One", "a", block("print(1)") + words) + "* After\nThere are 99.\n"
     woven(tmp_path, text)
 
@@ -420,6 +448,10 @@ def test_tables_captions_and_lists_are_checked(tmp_path):
     for words in (
         "| it is | 99 |\n",
         "- it is 99\n",
+        "Code =x = 99= is checked.\n",
+        "A formula, \\(x = 99\\).\n",
+        "\\begin{align*}\nx &= 99\n\\end{align*}\n",
+        "A link to [[#a][99]].\n",
         FIGURE.format("a").replace("A fig", "99 fig"),
     ):
         line = refusal(tmp_path, chapter("One", "a", block("print(1)") + words))
