@@ -246,6 +246,14 @@ def test_the_page_says_what_the_logs_say(desktop):
     assert outputs == logs
 
 
+def test_a_picture_with_panels_in_a_row_is_never_too_small_to_read(look):
+    widths = look.evaluate(
+        "[...document.querySelectorAll('figure .wide img')].map((image) => image.clientWidth)"
+    )
+    assert len(widths) == 4
+    assert min(widths) >= 640
+
+
 def test_a_long_output_unfolds(desktop):
     details = desktop.locator("main details").first
     last = details.locator("samp")

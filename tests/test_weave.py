@@ -394,6 +394,7 @@ NUMBERS = {
     "in a comment": ("It is 1.5.", "", "x = 1  # 1.5", ["1.5"]),
     "in a string": ("It is 1.5.", "", "x = '1.5'", ["1.5"]),
     "negative in the code": ("It is -1.5.", "", "x = -1.5", []),
+    "true is no number": ("There is 1.", "", "x = True", ["1"]),
     "in neither": ("It is 1.5.", "2.5", "3.5", ["1.5"]),
     "printed with more digits": ("It is 1.02.", "1.0235", "", []),
     "rounded up": ("It is 1.024.", "1.0235001", "", []),
@@ -456,6 +457,10 @@ def test_tables_captions_and_lists_are_checked(tmp_path):
     ):
         line = refusal(tmp_path, chapter("One", "a", block("print(1)") + words))
         assert line.endswith("prints or states 99")
+
+
+def test_numbers_at_the_ends_of_two_points_are_two(tmp_path):
+    woven(tmp_path, chapter("One", "a", block("print(3, 4)") + "- it is 3\n- 4 it is\n"))
 
 
 def test_the_introduction_is_measured_against_all_scripts(tmp_path):
