@@ -7,10 +7,13 @@ CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_gr
             12_parallelism 13_hyperparameter_search 14_autoencoder
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py
 LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log
-RUNS     := $(LOGS) $(LOGS:.log=.json)
-WEAVER   := $(addprefix tangled/,weave.py page.html page.css page.js watch.py)
+RUNS     := $(LOGS) $(LOGS:.log=.json) $(LOGS:.log=.objects)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
+
+# The builder. Its parts are named by what must be made again when they change.
+TANGLER  := $(addprefix literate/,__main__.py files.py org.py tangle.py)
+WEAVER   := $(TANGLER) $(filter-out $(TANGLER) literate/watch.py,$(wildcard literate/*.py literate/page/*))
 
 # With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.
 ifdef PYTHON
@@ -21,6 +24,7 @@ else
 endif
 SYSTEM_PYTHON ?= python3
 PORT          ?= 5500
+LITERATE      := $(PYTHON) -m literate
 
 # What each chapter draws: a chapter runs again when one of its figures is missing.
 01_data_draws                     := train_and_validation_data
@@ -42,7 +46,7 @@ export OMP_WAIT_POLICY := passive
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle watch notebooks data test lint lock help clean distclean FORCE $(CHAPTERS)
+.PHONY: all tangle watch notebooks data test verify lint lock help clean distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -61,28 +65,22 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 
 # --- from the Org file to scripts
 
-# A tangler that has just changed itself tangles once more, so that its new version has the last word.
-.tangled: $(ORG) tangled/literate.py $(call if-missing,$(SCRIPTS) $(WEAVER) tangled/notebooks.py) | $(ENVIRONMENT)
-	$(PYTHON) tangled/literate.py tangle $(ORG)
-	@$(PYTHON) tangled/literate.py tangle $(ORG) > /dev/null
+.tangled: $(ORG) $(TANGLER) $(call if-missing,$(SCRIPTS)) | $(ENVIRONMENT)
+	$(LITERATE) tangle $(ORG)
 	@touch $@
 
 # Only a script that changed gets a new time stamp: the empty recipe makes make look at it again.
-$(SCRIPTS) $(WEAVER) tangled/notebooks.py: .tangled ;
-
-# Without a tangler there is nothing to tangle the tangler with.
-tangled/literate.py:
-	git checkout -- $@
+$(SCRIPTS): .tangled ;
 
 # --- from scripts to logs, figures and checkpoints
 
 $(foreach chapter,$(CHAPTERS),$(eval \
   logs/$(chapter).log: $(call if-missing,$($(chapter)_draws:%=figures/%.png))))
 
-# The transcript logs/NAME.json holds the same text as the log, and which line of the script printed it.
-logs/%.log logs/%.json: tangled/%.py | $(ENVIRONMENT)
+# Beside the log, NAME.json says which line printed what, and NAME.objects keeps what the tests look at.
+logs/%.log logs/%.json logs/%.objects: tangled/%.py | $(ENVIRONMENT)
 	@mkdir -p logs
-	$(PYTHON) tangled/literate.py run $< logs/$*.json > logs/$*.log.new 2>&1 \
+	$(LITERATE) run $< logs/$*.json logs/$*.objects > logs/$*.log.new \
 		|| { cat logs/$*.log.new >&2; rm logs/$*.log.new; exit 1; }
 	@mv logs/$*.log.new logs/$*.log
 
@@ -94,19 +92,19 @@ $(CHAPTERS): %: logs/%.log
 # --- from prose, scripts and logs to the page
 
 $(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) | $(ENVIRONMENT)
-	$(PYTHON) tangled/literate.py weave $(ORG) $@
+	$(LITERATE) page $(ORG) $@
 	@touch $@
 
 watch: .tangled  ## make the page at each save of the Org file, and reload it in the browser
-	$(PYTHON) tangled/literate.py watch --port $(PORT) $(ORG) $(PAGE) -- $(MAKE) --no-print-directory all
+	$(LITERATE) watch --port $(PORT) $(ORG) $(PAGE) -- $(MAKE) --no-print-directory all
 
 # --- and to notebooks, all of them by one command
 
 notebooks: notebooks/.made  ## write each chapter as a Jupyter notebook, with its outputs, into notebooks/
 
-notebooks/.made: $(ORG) $(SCRIPTS) $(RUNS) requirements.in $(addprefix tangled/,notebooks.py weave.py) \
+notebooks/.made: $(ORG) $(SCRIPTS) $(RUNS) requirements.in $(WEAVER) \
                  $(call if-missing,$(CHAPTERS:%=notebooks/%.ipynb)) | $(ENVIRONMENT)
-	$(PYTHON) tangled/literate.py notebooks $(ORG) notebooks
+	$(LITERATE) notebooks $(ORG) notebooks
 	@touch $@
 
 # --- MNIST: accepted by its check sums only. A file that is gone or newer is checked again.
@@ -117,14 +115,17 @@ data/verified: tangled/mnist.py $(MNIST) | $(ENVIRONMENT)
 
 $(MNIST): ;
 
-# --- checks
+# --- checks: the first after every edit, the second before you publish
 
-test: lint data/verified $(PAGE)  ## check every number in the post, the page, and the machinery
-	$(PYTHON) -m pytest
+test: lint $(PAGE)  ## check what the run left, and the builder on small posts: about a minute
+	$(PYTHON) -m pytest --ignore tests/long
 
-lint: .tangled  ## check format and style of the scripts and the tests
-	$(PYTHON) -m ruff format --check tangled tests
-	$(PYTHON) -m ruff check tangled tests
+verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
+	$(PYTHON) -m pytest tests/long
+
+lint: .tangled  ## check format and style of the builder, the scripts and the tests
+	$(PYTHON) -m ruff format --check literate tests
+	$(PYTHON) -m ruff check literate tangled tests
 
 lock:  ## resolve requirements.in into requirements.txt again (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt

@@ -12,39 +12,12 @@ def save_figure(figure: Figure, name: str) -> None:
     """Write figures/NAME.png, whole or not at all, and close the figure."""
     Path("figures").mkdir(exist_ok=True)
     beside = Path("figures", f".{name}.new")
-    figure.savefig(beside, format="png", metadata={"Software": None})
+    figure.savefig(beside, format="png", dpi=160, metadata={"Software": None})
     beside.replace(Path("figures", f"{name}.png"))
     plt.close(figure)
 
-
-def gradients(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the derivatives of the mean squared error by a and by b, as an array of two."""
-    error = y - (a + b * x)
-    return np.array([-2 * error.mean(), -2 * (x * error).mean()])
-
-
-def mse(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the mean squared error over the training set."""
-    return ((y_train - (a + b * x_train)) ** 2).mean()
-
-
-def descend(batch_size: int, learning_rate: float, epochs: int) -> np.ndarray:
-    """Return the path of (a, b) from the start, one row per step, for the training set."""
-    np.random.seed(42)
-    point = np.random.randn(2)
-    path = [point]
-    for _ in range(epochs):
-        order = np.random.permutation(len(x_train))
-        for first in range(0, len(order), batch_size):
-            batch = order[first : first + batch_size]
-            point = point - learning_rate * gradients(*point, x_train[batch], y_train[batch])
-            path.append(point)
-    return np.array(path)
-
-
 plt.switch_backend("agg")  # figures go to files; no window opens
 plt.style.use("fivethirtyeight")
-
 true_a, true_b, n = 1, 2, 100
 np.random.seed(42)
 x = np.random.rand(n, 1)
@@ -55,36 +28,53 @@ train_indices, val_indices = indices[:80], indices[80:]
 x_train, y_train = x[train_indices], y[train_indices]
 x_val, y_val = x[val_indices], y[val_indices]
 
+# %% Step 0: a random start
 np.random.seed(42)
 a = np.random.randn(1)
 b = np.random.randn(1)
 print(f"start: a = {a[0]:.8f}, b = {b[0]:.8f}")
 
+# %% Step 1: the forward pass
 yhat = a + b * x_train
 
+# %% Step 2: the loss
 error = y_train - yhat
 loss = (error**2).mean()
 print(f"loss: {loss:.12f}")
 
+# %% Step 3: the gradients
+def gradients(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the derivatives of the mean squared error by a and by b, as an array of two."""
+    error = y - (a + b * x)
+    return np.array([-2 * error.mean(), -2 * (x * error).mean()])
+
 first_gradients = a_grad, b_grad = gradients(a, b, x_train, y_train)
 print(f"gradients: {a_grad:.12f} by a, {b_grad:.12f} by b")
 
+def mse(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean squared error of the line a + b x over the points (x, y)."""
+    return ((y - (a + b * x)) ** 2).mean()
+
 h = 1e-6
-a_slope = (mse(a + h, b) - mse(a - h, b)) / (2 * h)
-b_slope = (mse(a, b + h) - mse(a, b - h)) / (2 * h)
+a_slope = (mse(a + h, b, x_train, y_train) - mse(a - h, b, x_train, y_train)) / (2 * h)
+b_slope = (mse(a, b + h, x_train, y_train) - mse(a, b - h, x_train, y_train)) / (2 * h)
 print(f"by finite differences: {a_slope:.6f} and {b_slope:.6f}")
 
+# %% Step 4: the update
 learning_rate = 0.1
 a = a - learning_rate * a_grad
 b = b - learning_rate * b_grad
-print(f"after one step: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {mse(a, b):.4f}")
+loss = mse(a, b, x_train, y_train)
+print(f"after one step: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {loss:.4f}")
 first_step = a, b
 
+# %% Step 5: again
 for _ in range(999):
     a_grad, b_grad = gradients(a, b, x_train, y_train)
     a = a - learning_rate * a_grad
     b = b - learning_rate * b_grad
-print(f"after 1000 epochs: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {mse(a, b):.10f}")
+loss = mse(a, b, x_train, y_train)
+print(f"after 1000 epochs: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {loss:.10f}")
 
 sklearn_fit = LinearRegression().fit(x_train, y_train)
 sklearn_a, sklearn_b = sklearn_fit.intercept_[0], sklearn_fit.coef_[0, 0]
@@ -94,10 +84,26 @@ columns = np.hstack([np.ones_like(x_train), x_train])
 lstsq_a, lstsq_b = np.linalg.lstsq(columns, y_train)[0].ravel()
 print(f"least squares: a = {lstsq_a:.8f}, b = {lstsq_b:.8f}")
 
+# %% The batch, seen from above
+def descend(
+    x: np.ndarray, y: np.ndarray, batch_size: int, learning_rate: float, epochs: int
+) -> np.ndarray:
+    """Return the path of (a, b) from the start, one row per step, for the points (x, y)."""
+    np.random.seed(42)
+    point = np.random.randn(2)
+    path = [point]
+    for _ in range(epochs):
+        order = np.random.permutation(len(x))
+        for first in range(0, len(order), batch_size):
+            batch = order[first : first + batch_size]
+            point = point - learning_rate * gradients(*point, x[batch], y[batch])
+            path.append(point)
+    return np.array(path)
+
 paths = {
-    "batch: all 80 points": descend(80, learning_rate=0.1, epochs=100),
-    "mini-batch: 16 points": descend(16, learning_rate=0.1, epochs=20),
-    "stochastic: 1 point": descend(1, learning_rate=0.1, epochs=4),
+    "batch: all 80 points": descend(x_train, y_train, 80, learning_rate=0.1, epochs=100),
+    "mini-batch: 16 points": descend(x_train, y_train, 16, learning_rate=0.1, epochs=20),
+    "stochastic: 1 point": descend(x_train, y_train, 1, learning_rate=0.1, epochs=4),
 }
 for name, path in paths.items():
     print(f"{name:<22} {len(path) - 1} steps, ends at a = {path[-1, 0]:.2f}, b = {path[-1, 1]:.2f}")
@@ -117,11 +123,12 @@ for panel, (name, path), color in zip(panels, paths.items(), ("C0", "C1", "C3"),
 panels[0].set_ylabel("b")
 save_figure(figure, "gradient_descent")
 
+# %% The learning rate
 rates = {0.005: "too small", 0.1: "good", 0.8: "too large", 0.82: "diverges"}
 curves = {}
 for rate in rates:
-    path = descend(80, learning_rate=rate, epochs=60)
-    curves[rate] = np.array([mse(*point) for point in path])
+    path = descend(x_train, y_train, 80, learning_rate=rate, epochs=60)
+    curves[rate] = np.array([mse(*point, x_train, y_train) for point in path])
     print(f"rate {rate:<5} loss after 60 epochs: {curves[rate][-1]:.4g} ({rates[rate]})")
 
 figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
@@ -135,6 +142,7 @@ save_figure(figure, "learningrates")
 curvature = np.linalg.eigvalsh(2 * columns.T @ columns / len(columns)).max()
 print(f"steepest curvature {curvature:.3f}; rates below {2 / curvature:.3f} converge")
 
+# %% What must hold
 np.testing.assert_allclose((a_slope, b_slope), first_gradients, rtol=1e-6)
 np.testing.assert_allclose((a[0], b[0]), (lstsq_a, lstsq_b), atol=1e-6)
 np.testing.assert_allclose((a[0], b[0]), (1.02354094, 1.96896411), atol=1e-8)

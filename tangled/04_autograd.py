@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 
 import numpy as np
 import torch
@@ -24,7 +23,6 @@ def pick_device() -> torch.device:
         sys.exit(2)
     return torch.device(name)
 
-
 device = pick_device()
 true_a, true_b, n = 1, 2, 100
 np.random.seed(42)
@@ -37,6 +35,8 @@ x_train, y_train = x[train_indices], y[train_indices]
 x_val, y_val = x[val_indices], y[val_indices]
 x_train_tensor = torch.from_numpy(x_train).float().to(device)
 y_train_tensor = torch.from_numpy(y_train).float().to(device)
+
+# %% backward and grad
 
 torch.manual_seed(42)
 a = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
@@ -59,6 +59,7 @@ for name, tensor in (("x", x_train_tensor), ("a", a), ("yhat", yhat), ("loss", l
     made_by = type(tensor.grad_fn).__name__ if tensor.grad_fn else "no operation"
     print(f"{name}: leaf {tensor.is_leaf}, requires_grad {tensor.requires_grad}, {made_by}")
 
+# %% In which order does backward walk?
 u = torch.tensor(1.0, requires_grad=True)
 v = u + u
 w = v + v
@@ -70,6 +71,7 @@ for v_grad in (1, 2):  # what v has gathered when each of the two arrows reaches
     u_grad += v_grad + v_grad  # from v two arrows lead on to u
 print(f"naive walk: dw/du = {u_grad}")
 
+# %% Gradients add up
 loss = ((y_train_tensor - (a + b * x_train_tensor)) ** 2).mean()
 loss.backward()
 print(f"a.grad after a second backward: {a.grad.item():.4f}")
@@ -78,6 +80,9 @@ doubled = a.grad.item() / first_gradients[0]
 a.grad.zero_()
 b.grad.zero_()
 print(a.grad, b.grad)
+
+# %% The update, and why it needs no_grad
+import warnings
 
 learning_rate = 0.1
 loss = ((y_train_tensor - (a + b * x_train_tensor)) ** 2).mean()
@@ -103,6 +108,7 @@ with torch.no_grad():
     b -= learning_rate * b.grad
 print(f"is_leaf {a.is_leaf}, requires_grad {a.requires_grad}")
 
+# %% The loop
 torch.manual_seed(42)
 a = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 b = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
@@ -118,12 +124,14 @@ for _ in range(1000):
     b.grad.zero_()
 print(f"a = {a.item():.4f}, b = {b.item():.4f}, loss {loss.item():.10f}")
 
+# %% Out of the graph
 try:
     a.numpy()
-except RuntimeError as error_message:
+except (RuntimeError, TypeError) as error_message:
     print(error_message)
 print(a.detach().cpu().numpy(), a.item(), a.tolist())
 
+# %% What must hold
 assert u.grad.item() == 4
 assert u_grad == 6
 np.testing.assert_allclose(doubled, 2, rtol=1e-6)

@@ -28,33 +28,6 @@ def pick_device() -> torch.device:
         sys.exit(2)
     return torch.device(name)
 
-
-def draw_graph(graph: graphviz.Digraph, name: str) -> None:
-    """Lay out a graph with Graphviz and write figures/NAME.png, whole or not at all."""
-    beside_python = str(Path(sys.executable).parent)
-    dot = shutil.which("graphviz-pure", path=beside_python) or shutil.which("dot")
-    if dot is None:
-        print("Graphviz is missing: pip install graphviz-pure", file=sys.stderr)
-        sys.exit(2)
-    graph.graph_attr["dpi"] = "150"
-    graph.node_attr["fontname"] = "Courier"  # torchviz asks for a font that Graphviz lacks
-    Path("figures").mkdir(exist_ok=True)
-    beside = Path("figures", f".{name}.new")
-    subprocess.run([dot, "-Tpng", "-o", beside], input=graph.source, text=True, check=True)
-    beside.replace(Path("figures", f"{name}.png"))
-
-
-def operations(tensor: torch.Tensor) -> list[str]:
-    """Return the names of all operations behind a tensor, each once, sorted."""
-    seen, waiting = set(), [tensor.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting.extend(source for source, _ in node.next_functions)
-    return sorted(type(node).__name__ for node in seen)
-
-
 device = pick_device()
 true_a, true_b, n = 1, 2, 100
 np.random.seed(42)
@@ -71,8 +44,24 @@ torch.manual_seed(42)
 a = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 b = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 
+# %% The graph of a prediction
 yhat = a + b * x_train_tensor
 net = make_dot(yhat, params={"a": a, "b": b, "yhat": yhat})
+
+def draw_graph(graph: graphviz.Digraph, name: str) -> None:
+    """Lay out a graph with Graphviz and write figures/NAME.png, whole or not at all."""
+    beside_python = str(Path(sys.executable).parent)
+    dot = shutil.which("graphviz-pure", path=beside_python) or shutil.which("dot")
+    if dot is None:
+        print("Graphviz is missing: pip install graphviz-pure", file=sys.stderr)
+        sys.exit(2)
+    graph.graph_attr["dpi"] = "300"
+    graph.node_attr["fontname"] = "Courier"  # torchviz asks for a font that Graphviz lacks
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    subprocess.run([dot, "-Tpng", "-o", beside], input=graph.source, text=True, check=True)
+    beside.replace(Path("figures", f"{name}.png"))
+
 draw_graph(net, "net")
 
 source = net.source
@@ -81,14 +70,17 @@ for number, address in enumerate(addresses, start=1):
     source = source.replace(address, str(number))
 print(source.replace("\t", "  "))
 
+# %% The graph of a loss
 error = y_train_tensor - yhat
 loss = (error**2).mean()
 draw_graph(make_dot(loss, params={"a": a, "b": b, "loss": loss}), "loss")
 
+# %% A frozen parameter
 a_frozen = a.detach()
 yhat_frozen = a_frozen + b * x_train_tensor
 draw_graph(make_dot(yhat_frozen, params={"b": b, "yhat": yhat_frozen}), "net2")
 
+# %% A graph with an if
 yhat = a + b * x_train_tensor
 error = y_train_tensor - yhat
 loss = (error**2).mean()
@@ -97,6 +89,17 @@ if loss > 0:
     error2 = y_train_tensor - yhat2
     loss = loss + (error2**2).mean()
 draw_graph(make_dot(loss, params={"a": a, "b": b, "loss": loss}), "nonsensical")
+
+# %% What must hold
+def operations(tensor: torch.Tensor) -> list[str]:
+    """Return the names of all operations behind a tensor, each once, sorted."""
+    seen, waiting = set(), [tensor.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(source for source, _ in node.next_functions)
+    return sorted(type(node).__name__ for node in seen)
 
 prediction = operations(a + b * x_train_tensor)
 print(prediction)

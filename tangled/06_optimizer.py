@@ -24,7 +24,6 @@ def pick_device() -> torch.device:
         sys.exit(2)
     return torch.device(name)
 
-
 device = pick_device()
 true_a, true_b, n = 1, 2, 100
 np.random.seed(42)
@@ -41,6 +40,7 @@ torch.manual_seed(42)
 a = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 b = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 
+# %% One step, both ways
 learning_rate = 0.1
 optimizer = optim.SGD([a, b], lr=learning_rate)
 
@@ -54,6 +54,7 @@ print(f"by hand:   a = {a_by_hand:.6f}, b = {b_by_hand:.6f}")
 print(f"by step(): a = {a.item():.6f}, b = {b.item():.6f}")
 np.testing.assert_allclose((a.item(), b.item()), (a_by_hand, b_by_hand), rtol=1e-6)
 
+# %% zero_grad sets None
 optimizer.zero_grad()
 print(f"a.grad is {a.grad}")
 try:
@@ -61,6 +62,7 @@ try:
 except TypeError as error_message:
     print(error_message)
 
+# %% The loop
 torch.manual_seed(42)
 a = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 b = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
@@ -74,6 +76,7 @@ for _ in range(1000):
     optimizer.zero_grad()
 print(f"a = {a.item():.4f}, b = {b.item():.4f}")
 
+# %% Other optimizers
 choices = {
     "SGD": lambda parameters: optim.SGD(parameters, lr=0.1),
     "SGD, momentum 0.9": lambda parameters: optim.SGD(parameters, lr=0.1, momentum=0.9),
@@ -95,6 +98,7 @@ for name, make_optimizer in choices.items():
     a_end, b_end = line.flatten().tolist()
     print(f"{name:<17} below 0.0081 in epoch {ends[name]:>4}, ends at {a_end:.3f}, {b_end:.3f}")
 
+# %% What must hold
 np.testing.assert_allclose((a.item(), b.item()), (1.0235, 1.9690), atol=5e-5)
 assert a.grad is None
 assert ends["SGD, momentum 0.9"] < ends["SGD"]

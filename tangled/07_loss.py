@@ -24,7 +24,6 @@ def pick_device() -> torch.device:
         sys.exit(2)
     return torch.device(name)
 
-
 device = pick_device()
 true_a, true_b, n = 1, 2, 100
 np.random.seed(42)
@@ -41,17 +40,20 @@ torch.manual_seed(42)
 a = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 b = torch.randn(1, requires_grad=True, dtype=torch.float, device=device)
 
+# %% MSELoss makes a function
 loss_fn = nn.MSELoss()
 predictions = torch.tensor([1.0, 3.0, 5.0])
 targets = torch.tensor([1.0, 2.0, 3.0])
 by_hand = ((0) ** 2 + (-1) ** 2 + (-2) ** 2) / 3
 print(f"by hand {by_hand:.4f}, MSELoss {loss_fn(predictions, targets).item():.4f}")
 
+# %% reduction
 mean = nn.MSELoss(reduction="mean")(predictions, targets)
 total = nn.MSELoss(reduction="sum")(predictions, targets)
 each = nn.MSELoss(reduction="none")(predictions, targets)
 print(f"mean {mean.item():.4f}, sum {total.item():.4f}, none {each.tolist()}")
 
+# %% The loop
 optimizer = optim.SGD([a, b], lr=0.1)
 for _ in range(1000):
     yhat = a + b * x_train_tensor
@@ -61,6 +63,7 @@ for _ in range(1000):
     optimizer.zero_grad()
 print(f"a = {a.item():.4f}, b = {b.item():.4f}, loss {loss.item():.10f}")
 
+# %% What must hold
 np.testing.assert_allclose(mean.item(), by_hand, rtol=1e-6)
 np.testing.assert_allclose((total.item(), each.sum().item()), (5, 5))
 np.testing.assert_allclose((a.item(), b.item()), (1.0235, 1.9690), atol=5e-5)

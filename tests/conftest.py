@@ -1,14 +1,21 @@
-"""What all tests share: where things are, and how a chapter's script is run."""
+"""What all tests share: where things are, what the run of 'make all' left, how a script is run.
 
-import contextlib
+No fixture here runs a chapter. Each script ran once, under 'make all', and left in logs/ what it
+printed, its transcript and the objects that it made; the tests of a chapter look at these. A
+script's functions and classes are not among the objects: they are defined here again, from the
+script's text, without running the rest of it.
+"""
+
+import ast
 import functools
-import importlib
+import hashlib
 import io
+import json
 import os
-import runpy
+import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -17,7 +24,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TANGLED = ROOT / "tangled"
+LOGS = ROOT / "logs"
 POST = (ROOT / "pytorch-first-principles.org").read_text(encoding="utf-8")
+SCRIPTS = sorted(TANGLED.glob("[0-9][0-9]_*.py"))
+
+# For functions of the chapters that are called in this process: no window opens, and sums are in
+# the order in which chapter 14 asks for them. A script that is run does not inherit these.
+HERE_ONLY = {"MPLBACKEND": "agg", "MKL_CBWR": "AVX2"}
+os.environ.update({name: os.environ.get(name, value) for name, value in HERE_ONLY.items()})
 
 # Warnings are errors in every script that the tests run, but for these:
 # torchviz 0.0.3 compares torch's version with distutils, which setuptools lends it.
@@ -31,25 +45,155 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
 
-def import_tangled(name: str) -> ModuleType:
-    """Return a module of the machinery, which is no package: its folder goes on the path."""
-    if str(TANGLED) not in sys.path:
-        sys.path.insert(0, str(TANGLED))
-    return importlib.import_module(name)
+def is_constant(name: str) -> bool:
+    """Tell whether a name is written as constants are."""
+    return name.isupper()
+
+
+def definitions(tree: ast.Module) -> Iterator[tuple[list[str], ast.stmt]]:
+    """Yield what defines imports, constants, functions and classes, with the names it defines.
+
+    These stand at the top of a script, or behind its 'if __name__ == "__main__":'.
+    """
+    waiting = list(reversed(tree.body))
+    while waiting:
+        statement = waiting.pop()
+        match statement:
+            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
+                waiting += reversed(statement.body)
+            case ast.Import() | ast.ImportFrom():
+                yield [(a.asname or a.name).split(".")[0] for a in statement.names], statement
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield [name], statement
+            case ast.Assign(targets=[ast.Name(id=name)]) if is_constant(name):
+                yield [name], statement
+            case ast.With(body=[*_, ast.Import(names=[alias])]):  # an import that would warn
+                yield [alias.asname or alias.name], statement
+
+
+class Definitions:
+    """The imports, constants, functions and classes of a script, executed when asked for.
+
+    Only what a name needs is executed: who asks for a function that needs no torch imports none.
+    """
+
+    def __init__(self, script: Path) -> None:
+        self.module = ModuleType(script.stem)
+        self.module.__file__ = str(script)
+        self.statements: list[ast.stmt] = []
+        self.where: dict[str, list[int]] = {}
+        for number, (names, statement) in enumerate(
+            definitions(ast.parse(script.read_text(encoding="utf-8"), str(script)))
+        ):
+            self.statements.append(statement)
+            for name in names:
+                self.where.setdefault(name, []).append(number)
+        self.done: set[int] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.where
+
+    def needed(self, name: str) -> set[int]:
+        """Return the numbers of the statements that define a name and all that it uses."""
+        numbers: set[int] = set()
+        waiting = [name]
+        while waiting:
+            for number in set(self.where[waiting.pop()]) - numbers:
+                numbers.add(number)
+                inside = ast.walk(self.statements[number])
+                used = {node.id for node in inside if isinstance(node, ast.Name)}
+                waiting += used & self.where.keys()
+        return numbers
+
+    def get(self, name: str) -> Any:
+        """Return what a name stands for."""
+        for number in sorted(self.needed(name) - self.done):
+            code = ast.Module([self.statements[number]], type_ignores=[])
+            exec(compile(code, self.module.__file__, "exec"), vars(self.module))
+            self.done.add(number)
+        return vars(self.module)[name]
+
+
+class Names:
+    """The global names of a script at its end, by name: names["x"]."""
+
+    def __init__(self, script: Path, objects: dict[str, bytes]) -> None:
+        self.script, self.objects, self.definitions = script, objects, Definitions(script)
+        self.read: dict[str, Any] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.objects or name in self.definitions
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.objects and name in self.definitions:
+            return self.definitions.get(name)
+        if name not in self.read:
+            assert name in self.objects, f"{self.script.name} kept no {name}, or it was too large"
+            self.read[name] = Unpickler(self.objects[name], self.definitions).load()
+        return self.read[name]
+
+
+class Unpickler(pickle.Unpickler):
+    """Reads an object that a script kept; the script's own classes come from its text."""
+
+    def __init__(self, content: bytes, script: Definitions) -> None:
+        super().__init__(io.BytesIO(content))
+        self.script = script
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a class or function by its module's name and its own."""
+        if module == "__main__":
+            return self.script.get(name)
+        return super().find_class(module, name)
 
 
 class Chapter(NamedTuple):
-    """A script that has run: its global names, what it printed, the folder it ran in."""
+    """What a script's run left: its names, what it printed, on which device, in which folder."""
 
-    names: dict[str, Any]
+    names: Names
     output: str
-    folder: Path
+    device: str
     script: Path
+    folder: Path = ROOT
 
     @property
     def source(self) -> str:
         """The text of the script."""
         return self.script.read_text(encoding="utf-8")
+
+
+def left(script: Path, suffix: str) -> bytes:
+    """Return a file that the run of a script left; fail where it is not there."""
+    path = LOGS / f"{script.stem}.{suffix}"
+    if not path.exists():
+        pytest.fail(f"{path.relative_to(ROOT)} is missing: run 'make all' first", pytrace=False)
+    return path.read_bytes()
+
+
+@functools.cache
+def chapter_of(script: Path) -> Chapter:
+    """Return what the run of a script left; fail where it left nothing, or was of another text."""
+    transcript = json.loads(left(script, "json"))
+    if transcript["sha256"] != hashlib.sha256(script.read_bytes()).hexdigest():
+        problem = f"logs/{script.stem}.json is not of today's script: run 'make all' first"
+        pytest.fail(problem, pytrace=False)
+    names = Names(script, pickle.loads(left(script, "objects")))
+    return Chapter(names, left(script, "log").decode(), transcript["device"], script)
+
+
+@pytest.fixture(scope="module")
+def chapter(request: pytest.FixtureRequest) -> Chapter:
+    """Return what the run left of the script that the test file is named after."""
+    stem = request.module.__name__.removeprefix("test_").removesuffix("_long")
+    return chapter_of(TANGLED / f"{stem}.py")
+
+
+@pytest.fixture(scope="module")
+def golden(chapter: Chapter) -> Chapter:
+    """Return the same, for tests of numbers that are the CPU's: other devices draw others."""
+    if chapter.device != "cpu":
+        pytest.skip(f"make ran this chapter on {chapter.device}, and these numbers are the CPU's")
+    return chapter
 
 
 def link_data(folder: Path) -> None:
@@ -58,46 +202,17 @@ def link_data(folder: Path) -> None:
         (folder / "data").symlink_to(ROOT / "data")
 
 
-@pytest.fixture(scope="session")
-def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Chapter]:
-    """Return a function that runs a script in a folder of its own, once in the whole session.
-
-    It runs in this process, so that tests can look at the objects it made, and on the CPU,
-    where the golden values were measured.
-    """
-
-    @functools.cache
-    def run(script: Path) -> Chapter:
-        folder = tmp_path_factory.mktemp(script.stem)
-        link_data(folder)
-        output = io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
-            patch.chdir(folder)
-            patch.setenv("DEVICE", "cpu")
-            patch.delenv("EPOCHS", raising=False)
-            patch.setattr("sys.argv", [str(script)])
-            names = runpy.run_path(str(script), run_name="__main__")
-        return Chapter(names, output.getvalue(), folder, script)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def chapter(request: pytest.FixtureRequest, run_once: Callable[[Path], Chapter]) -> Chapter:
-    """Return the run of the script that the test file is named after."""
-    return run_once(TANGLED / f"{request.module.__name__.removeprefix('test_')}.py")
-
-
 def run_script(
     script: Path, folder: Path, *, by_spawn: bool = False, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own, in this folder, with warnings as errors."""
     options = ["-W", "error"] + [word for entry in TOLERATED for word in ("-W", entry)]
     code = ["-c", BY_SPAWN] if by_spawn else []
+    left_out = {"EPOCHS", *HERE_ONLY}
     return subprocess.run(
         [sys.executable, *options, *code, str(script)],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "EPOCHS"}
+        env={name: value for name, value in os.environ.items() if name not in left_out}
         | {"DEVICE": "cpu"}
         | environment,
         capture_output=True,

@@ -6,9 +6,11 @@ import pytest
 
 def test_start_loss_gradients_and_first_step_are_golden(chapter):
     names = chapter.names
-    start = names["descend"](80, 0.1, 0)[0]
+    start = names["descend"](names["x_train"], names["y_train"], 80, 0.1, 0)[0]
     np.testing.assert_allclose(start, (0.49671415, -0.1382643), atol=5e-9)
-    assert names["loss"] == pytest.approx(2.7421577700550976, rel=1e-14)
+    loss = names["mse"](*start, names["x_train"], names["y_train"])
+    assert loss == pytest.approx(2.7421577700550976, rel=1e-14)
+    assert "\nloss: 2.742157770055\n" in chapter.output
     np.testing.assert_allclose(
         names["first_gradients"], (-3.044811379650508, -1.8337537171510832), rtol=1e-14
     )
@@ -39,22 +41,25 @@ def test_descent_ends_where_least_squares_does(chapter):
 @pytest.mark.parametrize("point", [(0.5, -0.1), (1.0, 2.0), (-3.0, 7.0)])
 def test_gradients_are_finite_differences_anywhere(chapter, point):
     mse, gradients = chapter.names["mse"], chapter.names["gradients"]
+    data = chapter.names["x_train"], chapter.names["y_train"]
     a, b = np.array(point)
     slopes = [
-        (mse(a + 1e-5, b) - mse(a - 1e-5, b)) / 2e-5,
-        (mse(a, b + 1e-5) - mse(a, b - 1e-5)) / 2e-5,
+        (mse(a + 1e-5, b, *data) - mse(a - 1e-5, b, *data)) / 2e-5,
+        (mse(a, b + 1e-5, *data) - mse(a, b - 1e-5, *data)) / 2e-5,
     ]
-    by_formula = gradients(a, b, chapter.names["x_train"], chapter.names["y_train"])
+    by_formula = gradients(a, b, *data)
     np.testing.assert_allclose(by_formula, slopes, atol=1e-8)
 
 
 def test_a_batch_of_all_points_is_plain_descent(chapter):
-    end = chapter.names["descend"](80, 0.1, 1000)[-1]
+    names = chapter.names
+    end = names["descend"](names["x_train"], names["y_train"], 80, 0.1, 1000)[-1]
     np.testing.assert_allclose(end, (1.02354094, 1.96896411), atol=5e-9)
 
 
 def test_stochastic_descent_takes_the_points_in_shuffled_order(chapter):
-    path = chapter.names["descend"](1, learning_rate=0.1, epochs=1)
+    data = chapter.names["x_train"], chapter.names["y_train"]
+    path = chapter.names["descend"](*data, 1, learning_rate=0.1, epochs=1)
     np.random.seed(42)
     point, order = np.random.randn(2), np.random.permutation(80)
     for step, row in enumerate(order):
@@ -79,8 +84,9 @@ def test_learning_rates_do_what_the_figure_says(chapter):
 def test_the_limit_of_the_rate_separates_falling_from_growing(chapter):
     limit = 2 / chapter.names["curvature"]
     descend, mse = chapter.names["descend"], chapter.names["mse"]
-    below, above = descend(80, 0.99 * limit, 2000)[-1], descend(80, 1.01 * limit, 2000)[-1]
-    assert mse(*below) < 0.01 < mse(*above)
+    data = chapter.names["x_train"], chapter.names["y_train"]
+    below, above = (descend(*data, 80, part * limit, 2000)[-1] for part in (0.99, 1.01))
+    assert mse(*below, *data) < 0.01 < mse(*above, *data)
 
 
 def test_needs_no_torch(chapter):

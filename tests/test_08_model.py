@@ -9,8 +9,8 @@ from torch import nn
 from conftest import POST
 
 
-def test_manual_model_starts_and_ends_golden(chapter):
-    start, end = chapter.names["start"], chapter.names["end"]
+def test_manual_model_starts_and_ends_golden(golden):
+    start, end = golden.names["start"], golden.names["end"]
     np.testing.assert_allclose((start["a"], start["b"]), (0.3367, 0.1288), atol=5e-5)
     np.testing.assert_allclose((end["a"], end["b"]), (1.0235, 1.9690), atol=5e-5)
 

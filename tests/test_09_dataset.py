@@ -3,8 +3,6 @@
 import numpy as np
 import torch
 
-from conftest import run_script
-
 
 def test_our_dataset_is_the_ready_made_one(chapter):
     names = chapter.names
@@ -48,10 +46,3 @@ def test_copied_generator_repeats_itself_over_workers_and_epochs(chapter):
 def test_global_generator_and_the_fix_do_not_repeat(chapter):
     assert len(set(chapter.names["global_numbers"])) > 12
     assert len(set(chapter.names["fixed_numbers"])) > 12
-
-
-def test_runs_under_spawn_with_the_same_output(chapter, tmp_path):
-    """On macOS processes start by spawn: the script must say there what it says here."""
-    run = run_script(chapter.script, tmp_path, by_spawn=True)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout == chapter.output

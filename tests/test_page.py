@@ -1,496 +1,330 @@
-"""The woven page in a real browser: wide and narrow, by day and by night, with and without scripts.
+"""The page as text: what pandoc's document becomes in HTML, and the page of the post itself.
 
-The browser is Debian's Chromium, and axe-core comes from npm; .ci/run installs both. Where one is
-missing its tests are skipped, except in CI, where they fail.
+What only a browser can tell is in tests/long/test_browser.py.
 """
 
 import base64
-import json
-import os
+import functools
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
-from conftest import POST, ROOT, TANGLED, import_tangled
+from conftest import POST, ROOT, TANGLED
+from literate.page import page_of
+from literate.post import Post
+from posts import FIGURE, block, blocks_of, chapter, command, page, plain, png, refusal
 
-literate, weave = import_tangled("literate"), import_tangled("weave")
-
-ORG = ROOT / "pytorch-first-principles.org"
-PAGE = ORG.with_suffix(".html")
-AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
-LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
-LOOK_NAMES = [f"{width}-{scheme}" for width, scheme in LOOKS]
-HEADINGS = re.findall(r"^\*+ (.*)$", re.sub(r"(?s)\n#\+begin_src.*?\n#\+end_src", "", POST), re.M)
-CHAPTERS = re.findall(r"^\* (\d+\. .*)$", POST, re.MULTILINE)
+# --- blocks and outputs
 
 
-def need(there: object, hint: str) -> None:
-    """Skip a test that lacks a tool, or fail where that must not happen."""
-    if not there:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(hint)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Yield a headless Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    need(program, "no Chromium here: apt install chromium, or CHROMIUM=/path/to/it")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that a container does not give; the page is ours.
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-def open_page(browser: Browser, width: int = 1280, scheme: str = "light", **options) -> Page:
-    """Open the page off line, as a desktop or as a phone; note requests and complaints."""
-    phone = {"has_touch": True, "is_mobile": True} if width < 500 else {}
-    size = {"width": width, "height": 844 if phone else 900}
-    options |= {"viewport": size, "color_scheme": scheme, "offline": True}
-    context = browser.new_context(**phone, **options)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.requests, page.complaints = [], []
-    page.on("request", lambda request: page.requests.append(request.url))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.goto(PAGE.as_uri())
-    return page
-
-
-@pytest.fixture(scope="module", params=LOOKS, ids=LOOK_NAMES)
-def look(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """Yield the page in one of its four looks."""
-    page = open_page(browser, *request.param)
-    page.width, page.scheme = request.param
-    yield page
-    page.context.close()
-
-
-@pytest.fixture(scope="module")
-def desktop(browser: Browser) -> Iterator[Page]:
-    """Yield the page as a desktop shows it, with a clipboard."""
-    page = open_page(browser, permissions=["clipboard-read", "clipboard-write"])
-    yield page
-    assert page.complaints == []
-    page.context.close()
-
-
-# --- all four looks
-
-
-def test_no_complaint_and_no_request_beyond_the_file(look):
-    look.keyboard.press("End")
-    look.wait_for_timeout(500)  # what comes late comes, too
-    assert look.complaints == []
-    assert [url for url in look.requests if not url.startswith("data:")] == [PAGE.as_uri()]
-
-
-def test_every_figure_is_loaded_and_described(look):
-    figures = look.evaluate(
-        "[...document.images].map(i => [i.complete, i.naturalWidth, i.alt, i.clientWidth])"
-    )
-    assert len(figures) == len(list((ROOT / "figures").glob("*.png")))
-    for complete, natural_width, alt, shown_width in figures:
-        assert complete
-        assert natural_width > 100
-        assert len(alt) > 20
-        assert shown_width > 100
-
-
-def wider_than_the_page(page: Page, width: int) -> list[str]:
-    """Return the elements that stick out at a side, but for those in a part that scrolls."""
-    return page.evaluate(
-        """(width) => {
-            const scrolls = (e) => e && e !== document.documentElement
-                && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-            const sticksOut = (e) => {
-                const { left, right } = e.getBoundingClientRect();
-                return right > left && (left < 0 || right > width + 1);
-            };
-            const all = [document.documentElement, ...document.querySelectorAll("body *")];
-            const wide = document.documentElement.scrollWidth > width ? ["the page"] : [];
-            return wide.concat(all.filter((e) => sticksOut(e) && !e.matches(".skip")
-                && !scrolls(e.parentElement)).map((e) => e.outerHTML.slice(0, 80)));
-        }""",
-        width,
-    )
-
-
-def test_the_page_does_not_scroll_sideways(look):
-    assert wider_than_the_page(look, look.width) == []
-
-
-def test_the_contents_list_every_heading_in_order(look):
-    entries = look.evaluate("[...document.querySelectorAll('nav a')].map((a) => [a.hash, a.text])")
-    headings = look.evaluate(
-        """[...document.querySelectorAll("main :is(h2, h3)")].map((h) =>
-            ["#" + h.id, h.textContent.replace(/ #$/, "")])"""
-    )
-    assert entries == headings
-    assert [title for _, title in headings] == [
-        re.sub(r"[=~](\S+)[=~]", r"\1", t) for t in HEADINGS
+def test_an_output_stands_under_the_block_that_printed_it(tmp_path):
+    text = chapter("One", "a", block("print(1)") + block("x = 2") + block("print(x)\nprint('end')"))
+    html = page(tmp_path, text)
+    assert blocks_of(html) == [
+        ("print(1)", "1\n"),
+        ("x = 2", ""),
+        ("print(x)\nprint('end')", "2\nend\n"),
     ]
-    chapters = look.locator("nav > details > ol > li > a").all_text_contents()
-    assert [title for title in chapters if title[0].isdigit()] == CHAPTERS
-    assert len(CHAPTERS) == 14
+    assert html.count('<p class="bar">prints</p>') == 2
 
 
-def test_formulas_are_drawn(look):
-    formulas = look.evaluate(
-        """[...document.querySelectorAll("math")].map((m) => [
-            m.getBoundingClientRect().width, m.getBoundingClientRect().height,
-            [...m.querySelectorAll("mi, mo, mn, mtext")].map((e) => e.textContent).join(" "),
-            [...m.querySelectorAll("annotation")].some((e) => e.checkVisibility())])"""
+def test_a_long_output_is_folded_and_whole(tmp_path):
+    html = page(tmp_path, chapter("One", "a", block("for i in range(13):\n    print(i)")))
+    assert blocks_of(html)[0][1] == "".join(f"{i}\n" for i in range(13))
+    assert "<summary>5 more lines</summary>" in html
+    html = page(tmp_path, chapter("One", "a", block("for i in range(12):\n    print(i)")))
+    assert "<summary>" not in html.split("<main")[1]
+
+
+def test_a_line_ends_at_its_end_only(tmp_path):
+    code = "print(chr(0x2028) * 20, end='')"
+    html = page(tmp_path, chapter("One", "a", block(code)))
+    assert blocks_of(html) == [(code, "\u2028" * 20)]
+    assert "more lines" not in html
+
+
+def test_code_and_output_are_text_and_no_html(tmp_path):
+    code = "print('<b>&amp;</b> \"quoted\"')  # <i> & </i>"
+    html = page(tmp_path, chapter("One", "a", block(code)))
+    assert blocks_of(html) == [(code, '<b>&amp;</b> "quoted"\n')]
+    assert "<b>" not in html
+    assert "<title>Tests &amp; trials</title>" in html
+
+
+def test_weaving_gives_the_same_page_again(tmp_path):
+    html = page(tmp_path, chapter("One", "a", block("print(1)")))
+    assert command(tmp_path, "page", "post.org", "again.html")[0] == 0
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
+
+
+def test_what_opens_a_chapter_is_folded_and_what_it_prints_is_not(tmp_path):
+    start = block("<<shared>>\nimport os\n\nprint(1)", name="start")
+    text = chapter("Zero", "b", block("y = 1", name="shared"))
+    text += chapter("One", "a", start + "** Part\n" + block("# %% Part\nprint(2)"))
+    html = page(tmp_path, text)
+    assert html.count("<details") == 2  # the contents are one, too
+    found = re.search(
+        r'<div class="block" id="code-start">(.*?)<details class="set-up"><summary>Set-up</summary>'
+        r'<pre tabindex="0">(.*?)</pre></details>(.*?)</div></div>',
+        html,
+        re.S,
     )
-    prose = re.sub(r"^#\+begin_src.*?^#\+end_src", "", POST, flags=re.MULTILINE | re.DOTALL)
-    assert len(formulas) == len(re.findall(r"\\[\[(]|\\begin\{align", prose))
-    for width, height, text, shows_source in formulas:
-        assert width > 4 and height > 8
-        assert text and not re.search(r"[\\{}]", text)
-        assert not shows_source
+    assert plain(found[1]).split() == ["start", "in", "a.py"]
+    assert '<a class="r" href="#code-shared">' in found[2]
+    assert plain(found[2]) == "<<shared>>\nimport os\n\nprint(1)"
+    assert plain(found[3]) == "prints1\n"
+    assert "# %%" not in html
 
 
-def test_no_mark_up_is_left_in_the_text(look):
-    text = look.evaluate(
-        """() => {
-            const copy = document.querySelector("main").cloneNode(true);
-            copy.querySelectorAll("pre, code, math").forEach((e) => e.remove());
-            return copy.textContent;
-        }"""
+# --- names and links
+
+
+def test_references_and_uses_are_links(tmp_path):
+    text = chapter("One", "a", block("x = 1", name="shared"))
+    text += chapter("Two", "b", block("<<shared>>\ny = 1 << 2"))
+    html = page(tmp_path, text)
+    assert '<a class="r" href="#code-shared">&lt;&lt;shared&gt;&gt;</a>' in html
+    assert '<div class="block" id="code-shared">' in html
+    assert 'in <a href="#a.py">a.py</a>, <a href="#b.py">b.py</a></span>' in html
+    assert html.count('class="r"') == 1
+
+
+def test_many_users_are_named_in_short(tmp_path):
+    text = chapter("One", "01_a", block("x = 1", name="shared"))
+    for number in range(2, 5):
+        text += chapter("More", f"{number:02}_b", block("<<shared>>"))
+    html = page(tmp_path, text)
+    assert 'in scripts <a href="#01_a.py">01</a>, <a href="#02_b.py">02</a>' in html
+
+
+def test_blank_lines_between_references_are_narrow_but_there(tmp_path):
+    one, two = (block(f"def {name}():\n    pass", ":tangle no", name) for name in "fg")
+    text = chapter("One", "a", block("<<f>>\n\n\n<<g>>\n\n\nx = 1") + one + two)
+    html = page(tmp_path, text)
+    assert html.count('<span class="gap">\n\n\n</span>') == 1
+    assert blocks_of(html)[0][0] == "<<f>>\n\n\n<<g>>\n\n\nx = 1"
+
+
+def test_headings_have_stable_addresses_and_stand_in_the_contents(tmp_path):
+    text = "* One\n:PROPERTIES:\n:CUSTOM_ID: one\n:END:\n** Part =x=\n"
+    text += "* Two & more\n** Part =x=\n** Other\n"
+    html = page(tmp_path, text)
+    assert re.findall(r'<h([123]) id="([^"]+)"', html) == [
+        ("2", "one"),
+        ("3", "one-part-x"),
+        ("2", "two-more"),
+        ("3", "two-more-part-x"),
+        ("3", "two-more-other"),
+    ]
+    for key in ("one", "two-more-part-x"):
+        assert f'<a class="anchor" href="#{key}" aria-label="Link to: ' in html
+    contents = html.split("<summary>Contents</summary>")[1].split("</details>")[0].strip()
+    assert contents == (
+        '<ol><li><a href="#one">One</a><ol><li><a href="#one-part-x">Part x</a></li></ol></li>'
+        '<li><a href="#two-more">Two &amp; more</a><ol>'
+        '<li><a href="#two-more-part-x">Part x</a></li>'
+        '<li><a href="#two-more-other">Other</a></li></ol></li></ol>'
     )
-    leftovers = r"#\+\w+|:PROPERTIES:|\[\[|\]\]|\\[a-z]+\{|\\[\[(]"
-    leftovers += r"|(?<!\w)[=~]\S+[=~](?!\w)|[\w\")][=~](?![\w\"])"
-    assert re.findall(leftovers, text) == []
 
 
-def test_the_readers_setting_chooses_day_or_night(look):
-    colour = look.evaluate("getComputedStyle(document.body).backgroundColor")
-    brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
-    assert (brightness > 240) if look.scheme == "light" else (brightness < 40)
+def test_a_script_is_in_the_page_for_download(tmp_path):
+    html = page(tmp_path, chapter("One", "a", block("x = 'é'")))
+    data = re.search(r'href="data:text/plain;base64,([^"]+)" download="a.py"', html)[1]
+    assert base64.b64decode(data).decode() == "x = 'é'\n"
+    assert '<p class="script" id="a.py"><code>tangled/a.py</code>' in html
 
 
-def luminance(colour: str) -> float:
-    """Return the relative luminance of a colour such as 'rgb(29, 29, 31)', as WCAG defines it."""
-    assert colour.startswith("rgb("), colour
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return sum(share * p for share, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+def test_the_licences_are_said_and_linked(tmp_path):
+    footer = page(tmp_path, "* One\n").split("<footer>")[1].split("</footer>")[0]
+    said = " ".join(plain(footer).split())
+    assert "Code: MIT licence (the file LICENSE)" in said
+    assert "Prose and figures: CC BY 4.0 (the file LICENSE-text)" in said
+    assert re.findall('href="([^"]+)"', footer) == [
+        "https://opensource.org/license/mit",
+        "https://creativecommons.org/licenses/by/4.0/",
+    ]
 
 
-def test_all_text_stands_out_from_what_is_behind_it(look):
-    """Axe cannot judge what is folded or scrolled out of sight; the colours themselves can be."""
-    pairs = look.evaluate(
-        """() => {
-            const pairs = {};
-            const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            while (texts.nextNode()) {
-                const e = texts.currentNode.parentElement;
-                if (e.matches("script") || !texts.currentNode.data.trim()) continue;
-                const style = (e, name) => getComputedStyle(e)[name];
-                let behind = e;
-                while (style(behind, "backgroundColor") === "rgba(0, 0, 0, 0)")
-                    behind = behind.parentElement;
-                const key = style(e, "color") + " on " + style(behind, "backgroundColor");
-                pairs[key] = e.outerHTML.slice(0, 80);
-            }
-            return pairs;
-        }"""
-    )
-    for pair, example in pairs.items():
-        dark, bright = sorted(map(luminance, pair.split(" on ")))
-        assert (bright + 0.05) / (dark + 0.05) >= 4.5, (pair, example)
-    assert len(pairs) > 8
+def test_the_page_says_that_a_chapter_ran_elsewhere(tmp_path):
+    html = page(tmp_path, chapter("One", "a", block("device = 'cuda:0'\nprint(7)")))
+    assert "<p>This chapter ran on cuda:0, which draws other random numbers" in html
 
 
-# --- what stands under what
+# --- figures, formulas, tables, examples
 
 
-def test_every_output_stands_right_under_its_block(desktop):
+def test_figures_are_numbered_described_and_inside(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    (tmp_path / "b.png").write_bytes(png(50, 70))
+    html = page(tmp_path, "* One\n" + FIGURE.format("a") + FIGURE.format("b"))
+    figures = re.findall(r"<figure.*?</figure>", html, re.S)
+    assert [re.search(r"Figure \d\.", figure)[0] for figure in figures] == [
+        "Figure 1.",
+        "Figure 2.",
+    ]
+    assert figures[1].startswith('<figure id="figure-b">')
+    assert 'alt="All black &amp; flat"' in figures[0]
+    data = re.search(r'src="data:image/png;base64,([^"]+)"', figures[0])[1]
+    assert base64.b64decode(data) == png()
+    assert "with <code" in figures[0]
+
+
+def test_figures_are_shown_at_half_their_pixels(tmp_path):
+    (tmp_path / "b.png").write_bytes(png(50, 70))
+    html = page(tmp_path, "* One\n" + FIGURE.format("b"))
+    assert re.search(r'width="(\d+)" height="(\d+)"', html).groups() == ("25", "35")
+
+
+def test_a_tall_figure_fits_into_a_window(tmp_path):
+    (tmp_path / "b.png").write_bytes(png(100, 2000))
+    html = page(tmp_path, "* One\n" + FIGURE.format("b"))
+    assert re.search(r'width="(\d+)" height="(\d+)"', html).groups() == ("45", "900")
+
+
+def test_a_picture_with_panels_in_a_row_scrolls_and_another_does_not(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(23, 10))
+    (tmp_path / "b.png").write_bytes(png(22, 10))
+    html = page(tmp_path, "* One\n" + FIGURE.format("a") + FIGURE.format("b"))
+    wide, other = re.findall(r"<figure.*?</figure>", html, re.S)
+    assert re.search(r'<div class="wide" tabindex="0">\s*<img[^>]*>\s*</div>', wide)
+    assert "wide" not in other
+
+
+def test_formulas_tables_and_examples(tmp_path):
+    text = "* One\nInline \\(a^2\\) and\n\\[ b = \\frac12 \\]\n"
+    text += "\\begin{align*}\nx &= 1 \\\\\ny &= 2\n\\end{align*}\n\n"
+    text += "| a | b |\n|---+---|\n| 1 | =a.b= |\n\n#+begin_example\nas it is\n#+end_example\n"
+    html = page(tmp_path, text)
+    assert html.count("<math") == 3
+    assert html.count('class="wide" tabindex="0"') == 3
+    assert "<mtable" in html
+    assert "<code>a.<wbr>b</code>" in html
+    assert "as it is\n" in html
+    assert 'class="block"' not in html
+
+
+def test_other_languages_are_coloured(tmp_path):
+    text = "* One\n#+begin_src sh\necho 1  # a comment\n#+end_src\n\n"
+    text += "#+begin_src diff\n-old\n+new\n#+end_src\n"
+    html = page(tmp_path, text)
+    assert '<span class="c"># a comment</span>' in html
+    assert re.search(r'<span class="x">-old</span>\s+<span class="i">\+new</span>', html)
+
+
+def test_a_language_that_is_unknown(tmp_path):
+    line = refusal(tmp_path, "* One\n\n#+begin_src nonesuch\nx\n#+end_src\n")
+    assert line == "post.org:6: there are no colours for the language 'nonesuch'"
+
+
+# --- the page of the post itself
+
+
+@functools.cache
+def real():
+    """Return the post, and the page that 'make' left of it."""
+    path = ROOT / "pytorch-first-principles.html"
+    assert path.exists(), "these tests look at what 'make all' made: run it first"
+    return Post(path.with_suffix(".org")), path.read_text(encoding="utf-8")
+
+
+def test_the_page_is_what_the_post_weaves_to():
+    post, html = real()
+    assert page_of(post) == html
+    assert len(html.encode()) < 8e6
+
+
+def test_every_output_of_the_post_stands_right_under_its_block():
     """The page shows what each block printed, in the order of the Org file, and nothing else."""
-    blocks = desktop.evaluate(
-        """[...document.querySelectorAll(".block")].map((b) => [
-            b.querySelector("pre code").textContent,
-            [...b.querySelectorAll("samp")].map((s) => s.textContent).join(""),
-            [...b.children].map((e) => e.className || e.tagName).join(" "),
-        ])"""
-    )
-    printed = weave.Page(ORG).printed
-    expected = literate.read_blocks(POST)[0]
-    assert [code for code, _, _ in blocks] == ["\n".join(block.body) for block in expected]
-    assert [text for _, text, _ in blocks] == [printed.get(block.line, "") for block in expected]
-    for _, text, order in blocks:
-        assert re.fullmatch(r"(bar )?copy PRE output" if text else r"(bar )?copy PRE", order)
+    post, html = real()
+    expected = []
+    for one in post.blocks:
+        rows = [row for row in one.body if not row.strip().startswith("# %%")]
+        if code := "\n".join(rows).strip("\n"):
+            expected.append((code, post.printed.get(one.line, "")))
+    assert blocks_of(html) == expected
+    assert len(expected) > 150
+    assert not re.search(r"^\s*# %%", html, re.M)
 
 
-def test_the_page_says_what_the_logs_say(desktop):
+def test_the_page_says_what_the_logs_say():
     """Under the blocks of each chapter stands its log, no more and no less."""
-    outputs = desktop.evaluate(
-        """() => {
-            const outputs = {};
-            let chapter = "";
-            for (const e of document.querySelectorAll("main .script, samp")) {
-                if (e.tagName === "P") chapter = e.id.replace(/\\.py$/, "");
-                else outputs[chapter] = (outputs[chapter] ?? "") + e.textContent;
-            }
-            return outputs;
-        }"""
-    )
+    outputs, name = {}, ""
+    pattern = r'<p class="script" id="([^"]+)\.py">|<samp>(.*?)</samp>'
+    for script, output in re.findall(pattern, real()[1], re.S):
+        if script:
+            name = script
+        else:
+            outputs[name] = outputs.get(name, "") + plain(output)
     logs = {log.stem: log.read_text(encoding="utf-8") for log in (ROOT / "logs").glob("*.log")}
     assert len(logs) == 15
     assert outputs == logs
 
 
-def test_a_picture_with_panels_in_a_row_is_never_too_small_to_read(look):
-    widths = look.evaluate(
-        "[...document.querySelectorAll('figure .wide img')].map((image) => image.clientWidth)"
-    )
-    assert len(widths) == 4
-    assert min(widths) >= 640
-
-
-def test_a_long_output_unfolds(desktop):
-    details = desktop.locator("main details").first
-    last = details.locator("samp")
-    assert not last.is_visible()
-    details.locator("summary").click()
-    assert last.is_visible()
-    hidden = int(re.match(r"\d+", details.locator("summary").text_content())[0])
-    assert len(last.text_content().splitlines()) == hidden > 3
-
-
-def test_every_figure_is_the_one_that_its_script_drew(desktop):
-    figures = desktop.evaluate(
-        """[...document.querySelectorAll("figure")].map((f) => [f.id,
-            f.querySelector("img").src.split(",")[1], f.querySelector("figcaption").innerText])"""
+def test_every_figure_is_the_one_that_its_script_drew():
+    figures = re.findall(
+        r'<figure id="figure-([^"]+)">.*?<img\s+src="data:image/png;base64,([^"]+)"'
+        r".*?<strong>Figure (\d+)\.</strong>",
+        real()[1],
+        re.S,
     )
     names = re.findall(r"^\[\[file:figures/(.*)\.png\]\]$", POST, re.MULTILINE)
-    assert [key for key, _, _ in figures] == [f"figure-{name}" for name in names]
-    for number, (name, (_, data, caption)) in enumerate(zip(names, figures, strict=True), 1):
-        assert base64.b64decode(data) == (ROOT / "figures" / f"{name}.png").read_bytes(), name
-        assert re.match(rf"Figure {number}\. \S", caption)
-
-
-# --- links
-
-
-def test_ids_are_unique_and_links_arrive(desktop):
-    ids = desktop.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
-    links = desktop.evaluate(
-        """[...document.querySelectorAll('a[href^="#"]')].map((a) => a.getAttribute("href"))"""
-    )
-    assert len(ids) == len(set(ids))
-    assert {link[1:] for link in links} <= set(ids)
-    headings = desktop.evaluate(
-        """[...document.querySelectorAll("main :is(h2, h3)")].map((h) =>
-            [h.id, h.querySelector(".anchor").getAttribute("href")])"""
-    )
-    assert all(anchor == f"#{key}" for key, anchor in headings)
-    assert len(headings) > 100
-
-
-def test_references_lead_to_their_blocks_which_name_their_scripts(desktop):
-    references = desktop.evaluate(
-        """[...document.querySelectorAll("pre a.r")].map((a) => {
-            const block = document.querySelector(a.getAttribute("href"));
-            return [a.textContent, block.querySelector(".name").textContent];
-        })"""
-    )
-    assert len(references) > 100
-    assert all(reference == f"<<{name}>>" for reference, name in references)
-    uses = desktop.locator("#code-train-epoch .uses a")
-    scripts = [link.lstrip("#") for link in uses.evaluate_all("a => a.map((e) => e.hash)")]
-    holding = [
-        path.name
-        for path in sorted(TANGLED.glob("*.py"))
-        if "def train_epoch(" in path.read_text(encoding="utf-8")
+    assert [(name, number) for name, _, number in figures] == [
+        (name, str(number)) for number, name in enumerate(names, 1)
     ]
-    assert scripts == holding
-    assert len(holding) > 2
+    for name, data, _ in figures:
+        assert base64.b64decode(data) == (ROOT / "figures" / f"{name}.png").read_bytes(), name
 
 
-def test_a_chapter_gives_its_script_for_download(desktop):
-    link = desktop.locator('[id="07_loss.py"] a')
-    with desktop.expect_download() as download:
-        link.click()
-    assert download.value.suggested_filename == "07_loss.py"
-    assert Path(download.value.path()).read_bytes() == (TANGLED / "07_loss.py").read_bytes()
+def test_a_full_width_figure_has_pixels_for_a_sharp_screen():
+    sizes = [
+        tuple(map(int, size))
+        for size in re.findall(r'<img[^>]* width="(\d+)" height="(\d+)"', real()[1])
+    ]
+    assert len(sizes) == len(list((ROOT / "figures").glob("*.png")))
+    assert max(width for width, _ in sizes) >= 800
 
 
-# --- with the page's script
+def test_addresses_are_there_once_and_links_arrive():
+    html = re.sub(r"(?s)<script>.*?</script>|<style>.*?</style>", "", real()[1])
+    tags = "".join(re.findall(r"<\w[^>]*>", html))
+    keys = re.findall(r'\sid="([^"]+)"', tags)
+    links = re.findall(r'\shref="([^"]*)"', tags)
+    assert len(keys) == len(set(keys))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(keys)
+    outside = {link.partition(":")[0] for link in links if not link.startswith("#")}
+    assert outside == {"https", "data"}
+    assert all(
+        link.startswith("data:text/plain;base64,") or link == "data:,"
+        for link in links
+        if link.startswith("data:")
+    )
+    assert not re.search(r"\son\w+=", tags)
 
 
-def test_code_is_copied_as_the_tangler_expands_it(desktop):
-    copies = desktop.evaluate("[...document.querySelectorAll('.block')].map(codeOf)")
-    blocks, names = literate.read_blocks(POST)
-    by_name = literate.index_blocks(blocks, names)
-    expanded = ["\n".join(line.text for line in literate.expand(b, by_name)) for b in blocks]
-    assert copies == expanded
+def test_every_chapter_folds_its_set_up_and_nothing_else():
+    html = real()[1]
+    assert html.count('<details class="set-up">') >= 14
+    for part in re.split(r'<p class="script" id="', html)[1:]:
+        if re.match(r"\d\d_", part):
+            assert part.partition("<h")[0].count('<details class="set-up">') == 1, part[:20]
+            assert (
+                part.partition("<h")[2].count('<details class="set-up">') == 0 or "mnist.py" in part
+            )
 
 
-@pytest.mark.parametrize("name", ["address", "literate"])
-def test_the_copy_button_puts_code_on_the_clipboard(desktop, name):
-    block = desktop.locator(f"#code-{name}")
-    block.hover()
-    block.locator(".copy").click()
-    copied = desktop.evaluate("navigator.clipboard.readText()")
-    assert copied == block.evaluate("codeOf") + "\n"
-    assert ("<<" in block.locator("pre").first.text_content()) == (name == "literate")
-    assert block.locator(".copy").text_content() == "Copied"
+def test_every_script_is_in_the_page():
+    found = re.findall(r'base64,([^"]+)" download="([^"]+)"', real()[1])
+    assert {name: base64.b64decode(data) for data, name in found} == {
+        path.name: path.read_bytes() for path in TANGLED.glob("*.py")
+    }
 
 
-def test_a_guarded_script_is_copied_whole(desktop):
-    block = desktop.locator('.block:has(pre a[href="#code-checkpoint-in-one-go"])')
-    block.hover()
-    block.locator(".copy").click()
-    copied = desktop.evaluate("navigator.clipboard.readText()")
-    script = (TANGLED / "11_checkpoint_and_scheduler.py").read_text(encoding="utf-8")
-    # The tangler puts the indentation of a reference before blank lines, too; ruff would not.
-    assert [line.rstrip() for line in copied.splitlines()] == script.splitlines()
-
-
-def test_every_block_has_a_copy_button(desktop):
-    assert desktop.locator(".copy").count() == desktop.locator(".block").count() > 200
-
-
-def scroll_to(page: Page, key: str) -> None:
-    """Bring a heading to the top of the window."""
-    page.evaluate("key => document.getElementById(key).scrollIntoView()", key)
-    page.wait_for_timeout(200)
-
-
-def test_the_contents_show_where_one_is(desktop):
-    scroll_to(desktop, "ch-loss-reduction")
-    here = desktop.locator("nav [aria-current]")
-    assert here.all_text_contents() == ["reduction"]
-    assert here.is_visible()
-    opened = desktop.locator("nav li.here > a").all_text_contents()
-    assert opened == ["7. Loss functions"]
-    assert not desktop.locator('nav a[href="#ch-data-a-line-with-noise"]').is_visible()
-    box = here.bounding_box()
-    assert 0 <= box["y"] < 900
-
-
-def test_a_chapter_that_is_gone_to_is_the_one_that_is_marked(desktop):
-    for chapter in ("ch-parallelism", "ch-loss", "app-packages"):
-        scroll_to(desktop, chapter)
-        link = desktop.locator("nav [aria-current]").get_attribute("href")
-        assert link == f"#{chapter}"
-
-
-def test_on_a_phone_the_contents_fold_into_one_line(browser):
-    page = open_page(browser, 390)
-    entries, summary = page.locator("nav ol").first, page.locator("nav summary")
-    assert not entries.is_visible()
-    scroll_to(page, "ch-model")
-    assert summary.text_content().startswith("8. ")
-    assert summary.bounding_box()["y"] < 20
-    assert summary.evaluate("s => s.scrollWidth > s.clientWidth")  # a title that must be cut
-    assert summary.evaluate("s => getComputedStyle(s).textOverflow") == "ellipsis"
-    summary.click()
-    assert entries.is_visible()
-    page.locator("nav a", has_text="12. ").click()
-    page.wait_for_timeout(200)
-    assert not entries.is_visible()
-    top = page.locator("#ch-parallelism").bounding_box()["y"]
-    assert summary.bounding_box()["height"] < top < 300
-    page.context.close()
-
-
-@pytest.mark.parametrize("width", [320, 700, 961, 1920])
-def test_in_a_window_of_any_width_everything_fits(desktop, width):
-    desktop.set_viewport_size({"width": width, "height": 900})
-    assert wider_than_the_page(desktop, width) == []
-    assert desktop.locator("nav ol").first.is_visible() == (width > 960)
-    desktop.set_viewport_size({"width": 1280, "height": 900})
-    assert desktop.locator("nav ol").first.is_visible()
-
-
-def test_the_keyboard_skips_the_contents(browser):
-    page = open_page(browser)
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    assert page.locator(".skip").bounding_box()["x"] >= 0
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "text"
-    page.context.close()
-
-
-# --- without it
-
-
-def test_without_scripts_everything_is_there_to_read(browser, desktop):
-    page = open_page(browser, 390, java_script_enabled=False)
-    assert page.locator("nav ol").first.is_visible()
-    assert page.locator("nav li li a").first.is_visible()
-    assert page.locator(".copy").count() == 0
-    page.locator("main summary").first.click()
-    assert page.locator("main details samp").first.is_visible()
-    text = """(e) => {
-        const copy = e.cloneNode(true);
-        copy.querySelectorAll(".copy").forEach((button) => button.remove());
-        return copy.textContent;
-    }"""
-    assert page.locator("main").evaluate(text) == desktop.locator("main").evaluate(text)
-    page.context.close()
-
-
-def test_on_paper_everything_is_open_and_nothing_is_to_click(browser):
-    page = open_page(browser, java_script_enabled=False)
-    page.emulate_media(media="print")
-    for gone in ("nav", ".skip", ".script a", "summary"):
-        assert not page.locator(gone).first.is_visible(), gone
-    for output in page.locator("main details samp").all():
-        assert output.bounding_box()["height"] > 40
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-    assert page.pdf(format="A4").count(b"/Type /Page\n") > 60
-    page.context.close()
-
-
-def test_on_paper_there_are_no_buttons(desktop):
-    desktop.emulate_media(media="print")
-    assert not desktop.locator(".copy").first.is_visible()
-    desktop.emulate_media(media="screen")
-    assert desktop.locator(".copy").first.is_visible()
-
-
-# --- accessibility
-
-
-@pytest.fixture(scope="module")
-def audits(browser: Browser) -> Iterator[dict[tuple[int, str], Page]]:
-    """Yield the page in its four looks, in each of which axe has begun its work."""
-    need(AXE.exists(), "no axe-core here: npm ci --prefix tests")
-    pages = {look: open_page(browser, *look) for look in LOOKS}
-    for page in pages.values():
-        page.add_script_tag(path=AXE)
-        page.evaluate("document.querySelectorAll('main details').forEach((d) => (d.open = true))")
-        page.evaluate(
-            """setTimeout(() => (window.audit = axe.run(
-                { resultTypes: ["violations"], selectors: false })))"""
-        )
-    yield pages
-    for page in pages.values():
-        page.context.close()
-
-
-@pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
-def test_axe_finds_no_violation(audits, look):
-    result = audits[look].evaluate("audit")
-    assert [(rule["id"], rule["nodes"][0]["html"][:99]) for rule in result["violations"]] == []
-    assert len(result["passes"]) > 20
-    # What axe leaves to us: contrast, see above, and that the "#" of a heading is no word.
-    unsure = {rule["id"] for rule in result["incomplete"]}
-    assert unsure <= {"color-contrast", "label-content-name-mismatch"}
-
-
-def test_the_lock_of_axe_names_its_hash_and_no_host():
-    lock = json.loads((AXE.parents[2] / "package-lock.json").read_text(encoding="utf-8"))
-    axe = lock["packages"]["node_modules/axe-core"]
-    assert axe["integrity"].startswith("sha512-")
-    assert "://" not in json.dumps(lock)
+@pytest.mark.parametrize("level", [1, 2])
+def test_all_headings_are_in_the_contents(level):
+    post, html = real()
+    contents = html.split("<nav")[1].split("</nav>")[0]
+    for heading in post.headings:
+        assert f'<a href="#{heading.key}">' in contents
+        assert re.search(rf'<h[23] id="{re.escape(heading.key)}"', html)
+    numbered = [one for one in post.headings if one.level == 1 and one.title[0].isdigit()]
+    assert len(numbered) == 14

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from tornado.websocket import websocket_connect
 
-from conftest import ROOT, TANGLED
+from conftest import ROOT
 
 ORG = "pytorch-first-principles.org"
 
@@ -29,9 +29,12 @@ pathlib.Path("post.html").write_text(f"<html><head></head><body>{text}</body></h
 
 def watch(folder, port, maker=MAKER):
     """Start to watch post.org in a folder; the page is made by a stand-in for make."""
-    command = [sys.executable, str(TANGLED / "literate.py"), "watch", "--port", str(port)]
+    command = [sys.executable, "-m", "literate", "watch", "--port", str(port)]
     command += ["post.org", "post.html", "--", sys.executable, "-c", maker]
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    path = {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=folder, env=os.environ | path, stderr=subprocess.PIPE, text=True
+    )
 
 
 def free_port():
@@ -137,7 +140,7 @@ def test_make_watch_makes_everything():
         check=True,
     )
     words = run.stdout.split()
-    assert words[1:6] == ["watch", "--port", "1234", ORG, ORG.replace(".org", ".html")]
-    assert words[6] == "--"
-    assert words[7].endswith("make")
+    assert words[:5] == ["-m", "literate", "watch", "--port", "1234"]
+    assert words[5:8] == [ORG, ORG.replace(".org", ".html"), "--"]
+    assert words[8].endswith("make")
     assert words[-1] == "all"

@@ -1,6 +1,6 @@
 """Make a page again whenever its Org file is saved, and reload it in the browser.
 
-This is the work behind 'python tangled/literate.py watch ORG HTML -- COMMAND...'.
+This is the work behind 'python -m literate watch ORG HTML -- COMMAND...'.
 """
 
 import subprocess

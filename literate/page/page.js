@@ -27,6 +27,15 @@ function addCopyButton(block) {
 document.documentElement.classList.add("live");
 document.querySelectorAll(".block").forEach(addCopyButton);
 
+// A link to a block whose code is folded shows the code.
+function unfoldTarget() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  target?.querySelectorAll(":scope > .set-up").forEach((details) => (details.open = true));
+}
+
+addEventListener("hashchange", unfoldTarget);
+unfoldTarget();
+
 const contents = document.querySelector("nav > details");
 const narrow = matchMedia("(max-width: 60rem)");
 const headings = [...document.querySelectorAll("h2[id], h3[id]")];

@@ -1,0 +1,55 @@
+"""The code of a block as HTML: in colour, with each reference as a link to its block."""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from itertools import groupby
+
+from pygments.lexer import inherit
+from pygments.lexers import PythonLexer, get_lexer_by_name
+from pygments.token import Comment, Generic, Keyword, Name, Number, String
+from pygments.util import ClassNotFound
+
+from literate.org import REFERENCE
+
+COLOURS = {Comment: "c", Keyword: "k", String: "s", String.Doc: "c", Number: "n", Name.Label: "r"}
+COLOURS |= {Name.Function: "f", Name.Class: "f", Name.Decorator: "d", Name.Builtin: "b"}
+COLOURS |= {Name.Tag: "k", Name.Attribute: "f", Generic.Inserted: "i", Generic.Deleted: "x"}
+# Between two references blank lines say nothing to a reader: the style sheet narrows them.
+GAP = re.compile(r'(?<=</a>)\n\n+(?= *<a class="r")')
+
+
+class NowebLexer(PythonLexer):
+    """Python in which a line may be a reference to another block."""
+
+    tokens = {"root": [(r"[<]<\S+>>$", Name.Label), inherit]}  # noqa: RUF012 (Pygments has it so)
+
+
+def pieces_of(code: str, language: str) -> Iterator[tuple[str, str]]:
+    """Yield code piece by piece, each with the letter of its colour, or none.
+
+    Raises ValueError where Pygments does not know the language.
+    """
+    try:
+        lexer = NowebLexer() if language == "python" else get_lexer_by_name(language)
+    except ClassNotFound:
+        raise ValueError(f"there are no colours for the language {language!r}") from None
+    for kind, text in lexer.get_tokens(code):
+        while kind not in COLOURS and kind.parent is not None:
+            kind = kind.parent
+        yield COLOURS.get(kind, ""), text
+
+
+def coloured(code: str, language: str) -> str:
+    """Return code as HTML, with each reference as a link to its block."""
+    html = ""
+    pieces = groupby(pieces_of(code, language), key=lambda piece: piece[0])
+    runs = [(colour, "".join(text for _, text in run)) for colour, run in pieces]
+    runs[-1] = (runs[-1][0], runs[-1][1].rstrip("\n"))  # the lexers end every code with one
+    for colour, text in runs:
+        part = escape(text, quote=False)
+        if colour == "r" and (reference := REFERENCE.match(text)):
+            html += f'<a class="r" href="#code-{reference[1]}">{part}</a>'
+        else:
+            html += f'<span class="{colour}">{part}</span>' if colour else part
+    return GAP.sub(lambda gap: f'<span class="gap">{gap[0]}</span>', html)

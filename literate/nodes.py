@@ -1,0 +1,69 @@
+"""Pandoc's document as Python values: read it from Org, walk through it, write it as a format.
+
+A document is what 'pandoc --to json' prints: elements are dictionaries with a type "t" and a
+content "c". Pandoc runs in its sandbox: it opens no file but what it is given.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pypandoc
+
+Node = dict[str, Any]
+Visitor = Callable[[Node], Node | None]
+
+
+def read_org(text: str) -> Node:
+    """Return pandoc's document of an Org text; only a CUSTOM_ID gives a heading an identifier."""
+    form = "org-auto_identifiers"
+    return json.loads(pypandoc.convert_text(text, "json", form, sandbox=True))
+
+
+def write(document: Node, form: str, *options: str) -> str:
+    """Return a document in one of pandoc's formats."""
+    return pypandoc.convert_text(json.dumps(document), form, "json", options, sandbox=True)
+
+
+def walk(node: Any, visitors: dict[str, Visitor]) -> Any:
+    """Return a document in which visitors have replaced the elements of their types.
+
+    Inner elements come first. An element for which its visitor returns None is left out.
+    """
+    if isinstance(node, list):
+        parts = [(part, walk(part, visitors)) for part in node]
+        return [new for old, new in parts if new is not None or old is None]
+    if not isinstance(node, dict):
+        return node
+    node = {key: walk(part, visitors) for key, part in node.items()}
+    visit = visitors.get(node.get("t", ""))
+    return visit(node) if visit else node
+
+
+def words(node: Any) -> str:
+    """Return the words of an element; a paragraph ends with a new line, a picture has none."""
+    if isinstance(node, list):
+        return "".join(words(part) for part in node)
+    if not isinstance(node, dict) or node.get("t") == "Image":
+        return ""
+    if node["t"] == "Str":
+        return node["c"]
+    if node["t"] in ("Code", "Math", "RawInline", "RawBlock"):
+        return node["c"][1]
+    end = "\n" if node["t"] in ("Para", "Plain") else ""
+    return words(node["c"]) + end if "c" in node else " "
+
+
+def text(string: str) -> Node:
+    """Return a string as an element; pandoc's writers keep the spaces in it."""
+    return {"t": "Str", "c": string}
+
+
+def div(identifier: str, classes: list[str], attributes: list[list[str]], inside: list) -> Node:
+    """Return a Div, which keeps elements together under an identifier or a class."""
+    return {"t": "Div", "c": [[identifier, classes, attributes], inside]}
+
+
+def code_block(classes: list[str], code: str) -> Node:
+    """Return code, or text that is shown as it is."""
+    return {"t": "CodeBlock", "c": [["", classes, []], code]}

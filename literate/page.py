@@ -1,0 +1,175 @@
+"""Write the woven document as one web page that asks nothing of a network.
+
+This is the work behind 'python -m literate page ORG HTML'. The page is one file: it holds its
+figures, its formulas, its scripts and its style.
+"""
+
+import base64
+import re
+import struct
+import sys
+from collections.abc import Iterator
+from functools import partial
+from html import escape
+from pathlib import Path
+from string import Template
+
+from literate.colours import coloured
+from literate.files import read_text, shown, write_all
+from literate.nodes import Node, div, walk, words, write
+from literate.numbers import problems_of, unchecked
+from literate.post import Post
+
+FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
+WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
+SHARP, TALL = 2, 900  # pixels of a figure for each on the page; how high it may be there
+SCROLLS = [["tabindex", "0"]]  # the keyboard reaches what scrolls
+FRAME = Path(__file__).with_name("page")
+
+
+def raw(html: str, kind: str = "RawBlock") -> Node:
+    """Return HTML as an element of pandoc's document."""
+    return {"t": kind, "c": ["html", html]}
+
+
+def name_bar(post: Post, name: str) -> str:
+    """Return the line above a named block: its name, and links to the scripts that use it."""
+    users = post.users_of(name)
+    short = len(users) > 3
+    titles = [re.sub(r"_.*", "", path.name) if short else path.name for path in users]
+    links = ", ".join(
+        f'<a href="#{path.name}">{title}</a>' for path, title in zip(users, titles, strict=True)
+    )
+    uses = f'<span class="uses">in {"scripts " if short else ""}{links}</span>' if links else ""
+    return f'<p class="bar"><a class="name" href="#code-{name}">{name}</a> {uses}</p>'
+
+
+def output_html(text: str) -> str:
+    """Return what a block printed as HTML: whole where it is short, else partly folded."""
+    lines = re.findall(r"[^\n]*\n|[^\n]+", escape(text, quote=False))
+    seen = lines if len(lines) <= FOLD_OVER else lines[:FOLD_AT]
+    hidden = lines[len(seen) :]
+    html = f'<pre tabindex="0"><samp>{"".join(seen)}</samp></pre>'
+    if hidden:
+        html += f"<details><summary>{len(hidden)} more lines</summary>"
+        html += f'<pre tabindex="0"><samp>{"".join(hidden)}</samp></pre></details>'
+    return f'<div class="output"><p class="bar">prints</p>{html}</div>'
+
+
+def block_html(post: Post, node: Node) -> Node:
+    """Return a block as HTML: its name, its code in colour, and what it printed."""
+    (key, kinds, attributes), parts = node["c"]
+    if "block" not in kinds:
+        return node
+    (_, (language, *_), _), code = parts[0]["c"]
+    try:
+        html = f'<pre tabindex="0"><code class="{language}">{coloured(code, language)}</code></pre>'
+    except ValueError as error:
+        raise ValueError(f"{shown(post.org)}:{dict(attributes)['line']}: {error}") from None
+    if "set-up" in kinds:
+        html = f'<details class="set-up"><summary>Set-up</summary>{html}</details>'
+    html = (name_bar(post, key.removeprefix("code-")) if key else "") + html
+    html += "".join(output_html(part["c"][1][0]["c"][1]) for part in parts[1:])
+    identity = f' id="{key}"' if key else ""
+    return raw(f'<div class="block"{identity}>{html}</div>')
+
+
+def figure_html(post: Post, node: Node) -> Node:
+    """Return a figure with the size at which it is shown; one that is very wide can scroll."""
+    attributes, caption, content = node["c"]
+    image = content[0]["c"][0]["c"]
+    head = (post.folder / image[2][0]).read_bytes()[:24]
+    width, height = struct.unpack(">II", head[16:])
+    scale = min(1 / SHARP, TALL / height)
+    size = {"width": round(width * scale), "height": round(height * scale)}
+    image[0] = ["", [], [[side, str(pixels)] for side, pixels in size.items()]]
+    if width > WIDE * height:
+        content = [{"t": "Div", "c": [["", ["wide"], SCROLLS], content]}]
+    return node | {"c": [attributes, caption, content]}
+
+
+def script_line(script: Path, folder: Path) -> str:
+    """Return a line of HTML that names a script, and holds it for download."""
+    data = base64.b64encode(script.read_bytes()).decode()
+    link = f'<a href="data:text/plain;base64,{data}" download="{script.name}">download</a>'
+    path = script.relative_to(folder)
+    return f'<p class="script" id="{script.name}"><code>{path}</code> {link}</p>'
+
+
+def heading_html(post: Post, chapters: Iterator[int], node: Node) -> Node:
+    """Return a heading one level lower, as the page has a title, with a link to itself."""
+    level, (key, _, _), title = node["c"]
+    label = escape(f"Link to: {words(title)}")
+    link = raw(f'<a class="anchor" href="#{key}" aria-label="{label}">#</a>', "RawInline")
+    heading = {"t": "Header", "c": [level + 1, [key, [], []], [*title, {"t": "Space"}, link]]}
+    scripts = post.scripts_of(next(chapters)) if level == 1 else []
+    lines = "".join(script_line(script, post.folder) for script in scripts)
+    return div("", [], [], [heading, raw(lines)])
+
+
+def contents_html(post: Post) -> str:
+    """Return the list of chapters, each with the list of its sections."""
+    html, before = "", 0
+    for level, key, title, _ in post.headings:
+        html += "<ol>" if level > before else "</li>" + "</ol></li>" * (before - level)
+        html += f'<li><a href="#{key}">{escape(title)}</a>'
+        before = level
+    return html + "</li></ol>" * before
+
+
+def breakable(node: Node) -> Node:
+    """Return inline code that may go on in the next line after a dot, a bracket and the like."""
+    code = re.sub(r"(?<=[.(_,=])(?=\w)", "<wbr>", escape(node["c"][1], quote=False))
+    return raw(f"<code>{code}</code>", "RawInline")
+
+
+def table_html(node: Node) -> Node:
+    """Return a table that scrolls where it is too wide."""
+    return div("", ["wide"], SCROLLS, [walk(node, {"Code": breakable})])
+
+
+def formula_html(node: Node) -> Node:
+    """Return a formula; one with a line of its own scrolls where it is too wide."""
+    if node["c"][0]["t"] == "InlineMath":
+        return node
+    return {"t": "Span", "c": [["", ["wide"], SCROLLS], [node]]}
+
+
+def embedded(html: str, folder: Path) -> str:
+    """Return a page in which the pictures themselves stand in place of their files' names."""
+
+    def address(match: re.Match[str]) -> str:
+        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
+        return f'<img src="data:image/png;base64,{data}"'
+
+    return re.sub(r'<img\s+src="([^"]*)"', address, html)
+
+
+def page_of(post: Post) -> str:
+    """Return the page of a post; raise ValueError where it cannot show something."""
+    chapters = iter(range(1, len(post.chapters) + 1))
+    visitors = {"Div": partial(block_html, post), "Figure": partial(figure_html, post)}
+    visitors |= {"Header": partial(heading_html, post, chapters), "Table": table_html}
+    visitors |= {"Math": formula_html}
+    woven = walk(post.document, visitors)
+    # Pygments has coloured the code, so pandoc need not load its own colours.
+    body = write(woven, "html5", "--mathml", "--wrap=none", "--syntax-highlighting=none")
+    return Template(read_text(FRAME / "page.html")).substitute(
+        title=escape(post.title),
+        style=read_text(FRAME / "page.css"),
+        script=read_text(FRAME / "page.js"),
+        contents=contents_html(post),
+        body=embedded(body, post.folder),
+    )
+
+
+def page_command(org: Path, target: Path) -> int:
+    """Write the page of an Org file, whole or not at all; return 1 for numbers without a proof."""
+    post = Post(org)
+    if problems := problems_of(post):
+        print("\n".join(problems), file=sys.stderr)
+        return 1
+    html = page_of(post).encode()
+    write_all({target.absolute(): html})
+    print("\n".join([*unchecked(post), f"wove {shown(target)}, {len(html) / 1e6:.1f} MB"]))
+    return 0

@@ -1,0 +1,110 @@
+"""What may not reach a page: raw mark-up, other files, strange links, attributes.
+
+The post is prose, formulas, tables, pictures and code. Whatever a format could read as something
+else is refused with its line, so that each format shows the same, and none runs what it shows.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from literate.nodes import Node
+from literate.org import OrgError, outside_blocks
+
+FORMULA = re.compile(
+    r"\\begin\{(align|alignat|equation|gather|multline)(\*?)\}.*\\end\{\1\2\}", re.S
+)
+INCLUDE = re.compile(r"\s*#\+include", re.I)
+OWN_ATTRIBUTES = re.compile(r"#\+attr_\w+:.*\s:(?!alt\b)(\S+)", re.I)
+PICTURE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
+ATTRIBUTES = {"Figure": {"alt"}, "Image": {"alt"}}  # of code and headings all are left out later
+OURS = {"block", "output", "set-up", "wide"}  # what our own elements are known by
+
+
+def line_of(text: str, fragment: str) -> int:
+    """Return the first line that holds a fragment outside of code, or 1 if there is none."""
+    first = fragment.strip().split("\n")[0]
+    for number, row, kind, body in outside_blocks(text.split("\n")):
+        rows = [row, *body] if kind == "export" else [row]
+        if any(first in one for one in rows):
+            return number
+    return 1
+
+
+def check_text(text: str) -> None:
+    """Raise OrgError for what must be refused before pandoc reads the text."""
+    for number, row, _, _ in outside_blocks(text.split("\n")):
+        if INCLUDE.match(row):
+            raise OrgError(number, "#+include: is not supported: one file holds the whole post")
+
+
+def elements(node: Any) -> Iterator[Node]:
+    """Yield every element of a document."""
+    if isinstance(node, dict):
+        if "t" in node:
+            yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from elements(part)
+
+
+def is_attributes(part: Any) -> bool:
+    """Return whether this is [identifier, classes, [[key, value], …]]."""
+    return (
+        isinstance(part, list)
+        and list(map(type, part)) == [str, list, list]
+        and all(isinstance(one, str) for one in part[1])
+        and all(isinstance(one, list) and list(map(type, one)) == [str, str] for one in part[2])
+    )
+
+
+def attributes_in(part: Any) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Yield classes and attributes of an element, its rows and cells, not of those inside."""
+    if is_attributes(part):
+        yield part[1], dict(part[2])
+    elif isinstance(part, list):
+        for inner in part:
+            yield from attributes_in(inner)
+
+
+def problem_of(node: Node) -> tuple[str, str] | None:
+    """Return what is wrong with an element, after the words by which to find its line."""
+    kind, content = node["t"], node.get("c")
+    if kind in ("RawInline", "RawBlock"):
+        form, raw = content
+        if form == "org":  # a keyword that pandoc does not know
+            found = OWN_ATTRIBUTES.match(raw)
+            return (raw, f"the attribute :{found[1]} is not supported") if found else None
+        if form == "latex" and FORMULA.fullmatch(raw.strip()):
+            return None
+        first = raw.strip().split("\n")[0]
+        return raw, f"raw {form} is not supported: {first}"
+    if kind == "Cite":
+        return "[cite", "a citation is not supported; write a link"
+    if kind == "Link" and not content[2][0].startswith(("https://", "#")):
+        return content[2][0], f"a link begins with https:// or #, and this one is {content[2][0]}"
+    if kind == "Image" and not PICTURE.fullmatch(content[2][0]):
+        return content[2][0], f"{content[2][0]} is no file of this folder: it cannot be a picture"
+    if kind in ("CodeBlock", "Header"):
+        return None
+    for classes, attributes in attributes_in(content):
+        if "spurious-link" in classes:
+            target = attributes["target"]
+            return target, f"the link {target!r} leads nowhere"
+        if {"tag", "todo", "done"} & set(classes):
+            return classes[-1], "a heading with a tag or a state is not supported"
+        if kind == "Div" and OURS & set(classes):
+            return classes[0], f"#+begin_{classes[0]} is not supported"
+        for key in attributes:
+            if key not in ATTRIBUTES.get(kind, ()):
+                return f":{key}", f"the attribute :{key} is not supported"
+    return None
+
+
+def check_document(document: Node, text: str) -> None:
+    """Raise OrgError for the first element of pandoc's document that may not reach a page."""
+    for node in elements([document["meta"], document["blocks"]]):
+        if problem := problem_of(node):
+            fragment, message = problem
+            raise OrgError(line_of(text, fragment), message)

@@ -1,0 +1,91 @@
+"""The fourteen notebooks, each executed from top to bottom in a kernel and a folder of its own.
+
+Run 'make all' first. What a cell gives must be what the notebook holds: a run of the notebook and
+the run of the script agree.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from conftest import ROOT
+from literate import notebooks
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "tangled").glob("[0-9][0-9]_*.py"))
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, bytes]:
+    """Return the notebooks of the post, which needs the transcripts of a run."""
+    return notebooks.notebooks(ROOT / "pytorch-first-principles.org")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a kernel that runs this very Python and keeps its files to itself."""
+    aside = tmp_path / "aside"
+    (aside / "kernels" / "this-python").mkdir(parents=True)
+    arguments = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    description = {"argv": arguments, "display_name": "This Python", "language": "python"}
+    (aside / "kernels" / "this-python" / "kernel.json").write_text(json.dumps(description))
+    for name in ("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(aside))
+    monkeypatch.setenv("DEVICE", "cpu")
+    monkeypatch.delenv("EPOCHS", raising=False)
+    return "this-python"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, name: str) -> Path:
+    """Return an empty folder to run a notebook in; MNIST is there for the chapter that needs it."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    if name == "14_autoencoder":
+        (folder / "data").symlink_to(ROOT / "data")
+    return folder
+
+
+def execute(content: bytes, folder: Path, kernel: str) -> NotebookNode:
+    """Run a notebook in a folder, from top to bottom, in a fresh kernel."""
+    notebook = nbformat.reads(content.decode(), as_version=4)
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, kernel_name=kernel, timeout=600, resources=where)
+    return client.execute()
+
+
+def outputs(notebook: NotebookNode) -> list[tuple[dict[str, str], list[dict]]]:
+    """Return for each code cell what it printed, by channel, and all that it showed."""
+    found = []
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        printed: dict[str, str] = {}
+        for out in cell.outputs:
+            if out.output_type == "stream":
+                printed[out.name] = printed.get(out.name, "") + out.text
+        others = [dict(out) for out in cell.outputs if out.output_type != "stream"]
+        for out in others:  # the lines into which a picture is broken say nothing
+            pictures = {"image/png": base64.b64decode(out["data"].get("image/png", ""))}
+            out["data"] = dict(out["data"]) | pictures
+        found.append((printed, others))
+    return found
+
+
+def test_there_are_fourteen(made):
+    assert [name.removesuffix(".ipynb") for name in made] == SCRIPTS
+    assert len(SCRIPTS) == 14
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_notebook_runs_and_gives_the_outputs_it_holds(made, name, folder, kernel):
+    held = nbformat.reads(made[f"{name}.ipynb"].decode(), as_version=4)
+    fresh = execute(made[f"{name}.ipynb"], folder, kernel)
+    counts = [cell.execution_count for cell in fresh.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    found = outputs(fresh)
+    assert [printed for printed, _ in found if "stderr" in printed] == []
+    assert found == outputs(held)

@@ -1,0 +1,37 @@
+"""On another processor the scripts print the same text and draw the same figures, byte for byte.
+
+The settings make NumPy, OpenBLAS and PyTorch work as on an x86-64 processor without AVX-512. The
+two chapters are those whose results hang on the last bits of long sums: Ax's search, and t-SNE.
+"""
+
+import platform
+import re
+
+import pytest
+
+from conftest import ROOT, TANGLED, chapter_of, link_data, run_script
+
+WITHOUT_AVX512 = {
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL",
+    "ATEN_CPU_CAPABILITY": "avx2",
+}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these settings are of x86-64")
+@pytest.mark.parametrize("name", ["13_hyperparameter_search", "14_autoencoder"])
+def test_without_avx512_text_and_figures_are_the_same(name, tmp_path):
+    script = TANGLED / f"{name}.py"
+    chapter = chapter_of(script)
+    if chapter.device != "cpu":
+        pytest.skip(f"make ran it on {chapter.device}, and this run is on the CPU")
+    link_data(tmp_path)
+    run = run_script(script, tmp_path, **WITHOUT_AVX512)
+    # NumPy warns where the processor has none of the features that it is told to do without.
+    missing = r".*ImportWarning: NPY_DISABLE_CPU_FEATURES.*\n(?: .*\n)*"
+    assert (run.returncode, re.sub(missing, "", run.stderr)) == (0, "")
+    assert run.stdout == chapter.output
+    drawn = sorted((tmp_path / "figures").iterdir())
+    assert drawn
+    for path in drawn:
+        assert path.read_bytes() == (ROOT / "figures" / path.name).read_bytes(), path.name

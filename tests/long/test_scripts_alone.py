@@ -1,0 +1,90 @@
+"""Each script alone in an empty folder, where processes start by spawn, and every warning counts.
+
+Each runs once, in whole, and its one run is looked at from all sides: it says what it said when
+make ran it, draws the figures that are committed, warns of nothing and leaves nothing else.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from conftest import ROOT, SCRIPTS, TANGLED, chapter_of, link_data, run_script
+
+FIGURES = dict(
+    re.findall(r"^(\w+)_draws +:= (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+)
+
+
+@pytest.fixture(
+    scope="module", params=[*SCRIPTS, TANGLED / "old_calls.py"], ids=lambda script: script.stem
+)
+def alone(request, tmp_path_factory):
+    """Run one script; return it, its run, its folder and what torchrun left of its logs."""
+    folder = tmp_path_factory.mktemp(request.param.stem)
+    script = Path(shutil.copy(request.param, folder))
+    link_data(folder)
+    with TemporaryDirectory() as temporary:  # a short path: names of sockets have a limit
+        # The first is for processes that the script starts: they may not warn either.
+        options = {"PYTHONWARNINGS": "error", "TMPDIR": temporary}
+        run = run_script(script, folder, by_spawn=True, **options)
+        left = [path.name for path in Path(temporary).glob("torchelastic*")]
+    return request.param, run, folder, left
+
+
+def test_it_ends_well_without_a_warning_and_says_what_it_checked(alone):
+    _, run, _, _ = alone
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[-1].startswith("checked: ")
+
+
+def test_it_says_what_it_said_when_make_ran_it(alone):
+    """So 'literate run' is not felt, nor is the way processes start."""
+    script, run, _, _ = alone
+    chapter = chapter_of(script)
+    if chapter.device != "cpu":
+        pytest.skip(f"make ran it on {chapter.device}, and this run was on the CPU")
+    assert run.stdout == chapter.output
+
+
+def test_it_draws_the_figures_that_are_committed_byte_for_byte(alone):
+    script, _, folder, _ = alone
+    expected = {f"{name}.png" for name in FIGURES.get(script.stem, "").split()}
+    assert {path.name for path in (folder / "figures").glob("*")} == expected
+    if chapter_of(script).device != "cpu":
+        pytest.skip("make drew the figures on another device")
+    for name in sorted(expected):
+        same = (folder / "figures" / name).read_bytes() == (ROOT / "figures" / name).read_bytes()
+        assert same, name
+
+
+def test_it_leaves_nothing_but_what_the_post_says(alone):
+    script, _, folder, left = alone
+    there = {path.name for path in folder.iterdir()} - {script.name, "data", "__pycache__"}
+    expected = {"figures"} if script.stem in FIGURES else set()
+    if script.name[:2] in ("11", "14"):
+        expected.add("checkpoints")
+    if script.name[:2] == "14":
+        expected.add("runs")
+    assert there == expected
+    assert not [path for path in folder.glob("*/.*") if path.parent.name != "data"]
+    assert left == []  # torchrun's logs go away
+
+
+def test_make_knows_every_figure():
+    drawn = [name for names in FIGURES.values() for name in names.split()]
+    assert sorted(drawn) == sorted(path.stem for path in (ROOT / "figures").glob("*.png"))
+
+
+def test_a_process_that_fails_makes_chapter_12_fail(tmp_path):
+    source = (TANGLED / "12_parallelism.py").read_text(encoding="utf-8")
+    match = re.search(r"^( +)averaged = gradient_of\(ddp_model, .*\n", source, re.MULTILINE)
+    fails = f"{match[1]}sys.exit(3 if dist.get_rank() == 1 else 0)\n"
+    broken = tmp_path / "broken.py"
+    broken.write_text(source.replace(match[0], fails + match[0]), encoding="utf-8")
+    run = run_script(broken, tmp_path)
+    assert run.returncode == 1
+    assert "(exitcode: 3) local_rank: 1" in run.stderr
+    assert "checked" not in run.stdout

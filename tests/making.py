@@ -1,0 +1,92 @@
+"""Projects to try make on: the Makefile and the builder, with stand-ins for what takes long."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import HERE_ONLY, ROOT
+
+ORG = "pytorch-first-principles.org"
+PAGE = ORG.replace(".org", ".html")
+
+# It tangles as Python does; of a run, the page and the notebooks it only makes the files.
+STAND_IN = """#!/bin/sh
+case "$3" in
+  tangle) exec {python} "$@" ;;
+  run) echo "what ${{4##*/}} printed"; {trouble} touch "$5" "$6" ;;
+  notebooks)
+    mkdir -p notebooks
+    for s in tangled/[01]*.py; do s="${{s##*/}}"; touch "notebooks/${{s%.py}}.ipynb"; done ;;
+esac
+"""
+
+
+def stand_in(project: Path, trouble: str = "") -> Path:
+    """Write a stand-in for Python, in which each run meets this trouble; return its path."""
+    path = project / "stand-in-python"
+    path.write_text(STAND_IN.format(python=sys.executable, trouble=trouble))
+    path.chmod(0o755)
+    return path
+
+
+def make(
+    project: Path, *arguments: str, python: str | Path | None = sys.executable
+) -> subprocess.CompletedProcess[str]:
+    """Run make in a project as a person would, untouched by the make that runs these tests."""
+    inherited = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "EPOCHS"}
+    inherited |= HERE_ONLY.keys()
+    environment = {name: value for name, value in os.environ.items() if name not in inherited}
+    given = [f"PYTHON={python}"] if python else []
+    return subprocess.run(
+        ["make", *given, *arguments],
+        cwd=project,
+        env=environment | {"DEVICE": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def commands(run: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return what make did with Python, in order: 'tangle', 'run 07_loss', 'page', 'mnist'."""
+    assert run.returncode == 0, run.stderr
+    pattern = r"^\S*python\S* (?:-m literate (?:(run) tangled/)?|tangled/)(\w+)"
+    return [
+        " ".join(filter(None, words)) for words in re.findall(pattern, run.stdout, re.MULTILINE)
+    ]
+
+
+def numbered(project: Path) -> list[Path]:
+    """Return the scripts of the chapters, and the one of the old calls."""
+    return [*sorted((project / "tangled").glob("[0-9]*.py")), project / "tangled" / "old_calls.py"]
+
+
+def copy_sources(project: Path) -> None:
+    """Copy into a folder what make needs of the project before anything is made."""
+    for name in (ORG, "Makefile", "requirements.txt", "requirements.in"):
+        shutil.copy(ROOT / name, project)
+    for name in ("literate", "tangled"):
+        no_caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, project / name, ignore=no_caches)
+    raw = project / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in re.findall(r"\w+-\w+-idx\d-ubyte", (ROOT / "Makefile").read_text(encoding="utf-8")):
+        (raw / name).write_text("stand-in")
+    run = make(project, "tangle")
+    assert run.returncode == 0, run.stderr
+    (project / "data" / "verified").touch()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def change(project: Path, old: str, new: str) -> None:
+    """Replace a text that occurs once in the project's Org file."""
+    text = (project / ORG).read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (project / ORG).write_text(text.replace(old, new), encoding="utf-8")
