@@ -817,6 +817,7 @@ def test_a_reader_that_is_gone_ends_the_script(tmp_path):
 
 OBJECTS = """
 import math, sys
+import numpy
 number, text, nested, _private = 5, "é", {"a": [1.5, None]}, 3
 class Class: pass
 def function(): pass
@@ -824,7 +825,8 @@ builtin, kind, lambda_ = len, int, lambda: 1
 generator, file = (n for n in [1]), sys.stdin
 shared = [1]
 pair = (shared, shared)
-large, fits = bytes(33 * 2**20), bytes(31 * 2**20)
+large, fits = bytes(5 * 2**20), bytes(3 * 2**20)
+table, too_large = numpy.ones((300, 100)), numpy.ones(2**20)  # 8 bytes each
 class Loud:
     def __reduce__(self):
         import warnings
@@ -844,7 +846,8 @@ def test_objects_are_kept(same, tmp_path):
     with (tmp_path / "kept/objects").open("rb") as file:
         kept = pickle.load(file)
     found = {name: pickle.loads(content) for name, content in kept.items()}
-    assert len(found.pop("fits")) == 31 * 2**20
+    assert len(found.pop("fits")) == 3 * 2**20
+    assert found.pop("table").sum() == 300 * 100
     assert found == {
         "number": 5,
         "text": "é",

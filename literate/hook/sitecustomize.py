@@ -21,7 +21,7 @@ import sys
 from literate_stdout import MAIN, Notes, record_stdout
 
 PROCESS = os.getpid()
-LARGEST = 32 * 2**20  # bytes of a pickled value that is kept
+LARGEST = 4 * 2**20  # bytes of a pickled value that is kept
 BEGETS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 
 
