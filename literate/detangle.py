@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from literate.files import read_sums, read_text, shown, sum_of, sums_content, write_all
 from literate.org import Block, OrgError
-from literate.tangle import Line, content_of, tangle, tangle_text
+from literate.tangle import SUMS, Line, content_of, tangle, tangle_text
 
 TO_ESCAPE = re.compile(r"^(\s*)(?=,*(?:\*|#\+))")
 
@@ -137,7 +137,7 @@ def detangle_command(script: Path, org: Path | None) -> int:
     if edited.encode() == content_of(old):
         print(f"{shown(script)} is what {shown(org)} says already")
         return 0
-    sums_path = org.parent.resolve() / "tangled" / "SHA256SUMS"
+    sums_path = org.parent.resolve() / SUMS
     sums = read_sums(sums_path)
     if sums.get(path, sum_of(content_of(old))) != sum_of(content_of(old)):
         problem = f"{shown(org)} changed as well since it was tangled; carry the edit over by hand"

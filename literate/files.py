@@ -30,9 +30,14 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{shown(path)}:{line}: this is not UTF-8 text") from None
 
 
+def changed_by(contents: dict[Path, bytes]) -> list[Path]:
+    """Return the files that are not there, or hold something else."""
+    return [path for path, content in contents.items() if content_at(path) != content]
+
+
 def write_all(contents: dict[Path, bytes]) -> None:
     """Write every file that changes, or none: each goes beside its place, then all move in."""
-    changed = [path for path in contents if content_at(path) != contents[path]]
+    changed = changed_by(contents)
     beside = {path: path.with_name(f".{path.name}.new") for path in changed}
     folders = {folder for path in changed for folder in path.parents if not folder.exists()}
     try:
@@ -70,13 +75,18 @@ def sum_at(path: Path) -> str:
 
 
 def read_sums(path: Path) -> dict[Path, str]:
-    """Read a sha256sum file as {script: sum}; a missing file has no sums."""
+    """Read a sha256sum file as {file: sum}; a missing file has no sums."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     rows = (line.partition("  ") for line in text.splitlines())
     return {Path(os.path.normpath(path.parent / name)): digest for digest, _, name in rows}
 
 
 def sums_content(sums: dict[Path, str], folder: Path) -> bytes:
-    """Write {script: sum} in the format that 'sha256sum --check' reads in this folder."""
-    rows = {os.path.relpath(script, folder): digest for script, digest in sums.items()}
+    """Return {file: sum} in the format that 'sha256sum --check' reads in this folder."""
+    rows = {os.path.relpath(path, folder): digest for path, digest in sums.items()}
     return "".join(f"{rows[name]}  {name}\n" for name in sorted(rows)).encode()
+
+
+def edited_among(paths: Iterable[Path], sums: dict[Path, str]) -> list[Path]:
+    """Return the files that someone edited: what they hold is not what was written last."""
+    return [path for path in paths if path.exists() and sum_at(path) != sums.get(path)]

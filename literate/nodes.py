@@ -5,19 +5,31 @@ content "c". Pandoc runs in its sandbox: it opens no file but what it is given.
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pypandoc
+
+from literate.org import OrgError
 
 Node = dict[str, Any]
 Visitor = Callable[[Node], Node | None]
 
 
 def read_org(text: str) -> Node:
-    """Return pandoc's document of an Org text; only a CUSTOM_ID gives a heading an identifier."""
+    """Return pandoc's document of an Org text; only a CUSTOM_ID gives a heading an identifier.
+
+    Raises OrgError where pandoc gives up.
+    """
     form = "org-auto_identifiers"
-    return json.loads(pypandoc.convert_text(text, "json", form, sandbox=True))
+    try:
+        document = pypandoc.convert_text(text, "json", form, sandbox=True)
+    except RuntimeError as error:
+        found = re.search(r"\(line (\d+), .*\n(.*)", str(error))
+        line, reason = (int(found[1]), found[2]) if found else (1, str(error))
+        raise OrgError(line, f"pandoc cannot read this: {reason}") from None
+    return json.loads(document)
 
 
 def write(document: Node, form: str, *options: str) -> str:

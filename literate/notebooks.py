@@ -19,11 +19,11 @@ from typing import Any
 
 from literate.cells import GUARD, Cell, cells_of
 from literate.files import (
-    content_at,
+    changed_by,
+    edited_among,
     read_sums,
     read_text,
     shown,
-    sum_at,
     sum_of,
     sums_content,
     write_all,
@@ -86,7 +86,7 @@ def set_up(packages: list[str], has_figures: bool) -> list[Cell]:
 
 def origin_of(post: Post) -> Node:
     """Return the paragraph that says what a notebook is."""
-    title = {"t": "Emph", "c": [text(words(post.document["meta"]["title"]["c"]))]}
+    title = {"t": "Emph", "c": [text(post.title)]}
     name = {"t": "Code", "c": [["", [], []], post.org.name]}
     return {"t": "Para", "c": [text(ORIGIN[0]), title, text(ORIGIN[1]), name, text(ORIGIN[2])]}
 
@@ -227,9 +227,7 @@ def notebooks_command(org: Path, folder: Path) -> int:
     """Write a notebook for each chapter; return 1 and write nothing where that loses an edit."""
     folder = folder.absolute()
     new = {folder / name: content for name, content in notebooks(org).items()}
-    known = read_sums(folder / "SHA256SUMS")
-    changed = [path for path, content in new.items() if content_at(path) != content]
-    edited = [path for path in changed if path.exists() and sum_at(path) != known.get(path)]
+    edited = edited_among(changed_by(new), read_sums(folder / "SHA256SUMS"))
     for path in edited:
         problem = "was changed since it was written, so nothing is written: rename it, or remove it"
         print(f"{shown(path)} {problem}", file=sys.stderr)

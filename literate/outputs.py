@@ -42,7 +42,7 @@ def read_transcript(script: Path, log: Path, lines: list[Line]) -> Transcript:
         found = json.loads(content)
         printed = [(int(line), str(text)) for line, text in found["output"]]
         ran, device, errors = found["sha256"], str(found["device"]), str(found["errors"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         printed, ran, device, errors = [(0, "")], "", "", ""
     if not all(0 < line <= len(lines) and lines[line - 1].block for line, _ in printed):
         problem = "is not a transcript; remove it, and 'make' writes it again"

@@ -84,7 +84,7 @@ def figure_html(post: Post, node: Node) -> Node:
     size = {"width": round(width * scale), "height": round(height * scale)}
     image[0] = ["", [], [[side, str(pixels)] for side, pixels in size.items()]]
     if width > WIDE * height:
-        content = [{"t": "Div", "c": [["", ["wide"], SCROLLS], content]}]
+        content = [div("", ["wide"], SCROLLS, content)]
     return node | {"c": [attributes, caption, content]}
 
 
@@ -100,7 +100,7 @@ def heading_html(post: Post, chapters: Iterator[int], node: Node) -> Node:
     """Return a heading one level lower, as the page has a title, with a link to itself."""
     level, (key, _, _), title = node["c"]
     label = escape(f"Link to: {words(title)}")
-    link = raw(f'<a class="anchor" href="#{key}" aria-label="{label}">#</a>', "RawInline")
+    link = raw(f'<a class="anchor" href="#{escape(key)}" aria-label="{label}">#</a>', "RawInline")
     heading = {"t": "Header", "c": [level + 1, [key, [], []], [*title, {"t": "Space"}, link]]}
     scripts = post.scripts_of(next(chapters)) if level == 1 else []
     lines = "".join(script_line(script, post.folder) for script in scripts)
@@ -112,7 +112,7 @@ def contents_html(post: Post) -> str:
     html, before = "", 0
     for level, key, title, _ in post.headings:
         html += "<ol>" if level > before else "</li>" + "</ol></li>" * (before - level)
-        html += f'<li><a href="#{key}">{escape(title)}</a>'
+        html += f'<li><a href="#{escape(key)}">{escape(title)}</a>'
         before = level
     return html + "</li></ol>" * before
 

@@ -24,7 +24,7 @@ from literate.files import read_text, shown
 from literate.nodes import Node, code_block, div, walk, words
 from literate.org import Block, OrgError, read_blocks
 from literate.outputs import plain, printed_by_block, read_runs
-from literate.safe import check_document, check_text, elements, line_of
+from literate.safe import check_document, check_includes, elements, line_of
 from literate.sections import SECTION, check_sections, opening_blocks, outline_of, read_headings
 from literate.tangle import tangle_text
 
@@ -49,6 +49,8 @@ def check_png(content: bytes, name: str) -> None:
         raise ValueError(f"{name} is not a PNG picture")
     if len(content) < 45 or not content.endswith(PNG_TAIL):
         raise ValueError(f"{name} is not a whole PNG picture: its end is missing")
+    if bytes(4) in (content[16:20], content[20:24]):
+        raise ValueError(f"{name} is a PNG picture without width or height")
 
 
 class Post:
@@ -67,7 +69,7 @@ class Post:
             self.chapters = [line for level, line in self.outline if level == 1]
             self.runs = read_runs(org, self.scripts)
             self.printed = printed_by_block(self.scripts, self.runs, self.chapters)
-            check_text(self.text)
+            check_includes(self.text)
             self.document = self.woven(nodes.read_org(marked(self.text, self.blocks)))
         except OrgError as error:
             raise ValueError(f"{shown(org)}:{error.line}: {error}") from None
@@ -137,7 +139,7 @@ class Post:
         image = content[0]["c"][0]
         name = image["c"][2][0]
         alt = (dict(attributes[2]) | dict(image["c"][0][2])).get("alt")
-        if not alt:
+        if not alt or not caption[1]:
             raise self.wordless(name)
         check_png((self.folder / name).read_bytes(), name)
         self.figures += 1

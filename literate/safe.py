@@ -31,8 +31,8 @@ def line_of(text: str, fragment: str) -> int:
     return 1
 
 
-def check_text(text: str) -> None:
-    """Raise OrgError for what must be refused before pandoc reads the text."""
+def check_includes(text: str) -> None:
+    """Raise OrgError for a line that has pandoc read another file."""
     for number, row, _, _ in outside_blocks(text.split("\n")):
         if INCLUDE.match(row):
             raise OrgError(number, "#+include: is not supported: one file holds the whole post")

@@ -68,7 +68,8 @@ def read_headings(document: Node, outline: list[tuple[int, int]], taken: set[str
     found = [node["c"] for node in document["blocks"] if node["t"] == "Header"]
     if [level for level, _, _ in found] != [level for level, _ in outline]:
         problem = f"pandoc shows {len(found)} of {len(outline)} headings"
-        raise OrgError(outline[0][1], f"{problem}: is one not to export, or below three levels?")
+        line = outline[0][1] if outline else 1
+        raise OrgError(line, f"{problem}: is one not to export, or below three levels?")
     taken = taken | {attributes[0] for _, attributes, _ in found}
     headings, chapter = [], ""
     for (level, attributes, inlines), (_, line) in zip(found, outline, strict=True):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from literate.files import (
-    content_at,
+    changed_by,
+    edited_among,
     read_sums,
     read_text,
     shown,
@@ -24,6 +25,7 @@ from literate.files import (
 from literate.org import EXPANDS, REFERENCE, Block, OrgError, index_blocks, read_blocks
 
 PLAIN_FILE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.\w+")
+SUMS = Path("tangled", "SHA256SUMS")  # of what was written last, below the Org file's folder
 SUFFIXES = {"python": ".py", "css": ".css", "html": ".html", "js": ".js"}
 
 
@@ -157,11 +159,10 @@ def tangle_command(org: Path) -> int:
     check_folders(org, tangled)
     new = {path: content_of(lines) for path, lines in tangled.items()}
     project = org.parent.resolve()
-    sums_path = project / "tangled" / "SHA256SUMS"
+    sums_path = project / SUMS
     known = read_sums(sums_path)
-    changed = [path for path, content in new.items() if content_at(path) != content]
-    edited = [path for path in changed if path.exists() and sum_at(path) != known.get(path)]
-    if edited:
+    changed = changed_by(new)
+    if edited := edited_among(changed, known):
         return refuse(edited, org)
     sums = {path: sum_of(content) for path, content in new.items()}
     write_all(new | {sums_path: sums_content(sums, sums_path.parent)})

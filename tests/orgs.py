@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,11 @@ def run(folder, *arguments):
         except SystemExit as request:
             status = request.code
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+def small_files_only():
+    """Let a process write no file of more than 500 bytes: a full disk, for all it knows."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 
 
 def snapshot(folder):

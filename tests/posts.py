@@ -8,7 +8,7 @@ import struct
 import sys
 import zlib
 
-from literate.__main__ import main
+import orgs
 from literate.files import sum_at
 from literate.post import Post
 
@@ -45,17 +45,8 @@ def png(width=30, height=20):
 
 def command(folder, *arguments):
     """Run the program in this process; return its status, what it printed, and its errors."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            status = main(list(arguments))
-        except SystemExit as request:
-            status = request.code
-    return status, out.getvalue(), err.getvalue()
+    result = orgs.run(folder, *arguments)
+    return result.returncode, result.stdout, result.stderr
 
 
 class Recorder(io.StringIO):

@@ -8,10 +8,10 @@ import types
 from pathlib import Path
 
 import pytest
-from orgs import fails_with_one_line, org_text, run, run_process
 
 from conftest import ROOT
 from literate import __main__ as command_line
+from orgs import fails_with_one_line, org_text, run, run_process
 
 COMMANDS = ["tangle", "detangle", "run", "page", "notebooks", "watch"]
 

@@ -1,24 +1,19 @@
 """detangle.py carries an edit of a script into the block that owns it, and guesses at nothing."""
 
-import resource
 import stat
 
 import pytest
+
 from orgs import (
     contents,
     edit,
     fails_with_one_line,
     run,
     run_process,
+    small_files_only,
     snapshot,
     tangled_text,
 )
-
-
-def small_files_only():
-    """Let a process write no file of more than 500 bytes: a full disk, for all it knows."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-
 
 BACK = '''\
 #+title: The way back

@@ -5,9 +5,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from orgs import snapshot
 
 from literate import files
+from orgs import snapshot
 
 
 def test_a_path_is_shown_from_here(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 
@@ -44,6 +45,14 @@ def test_imports_run_one_way():
         free = {name for name, needs in waiting.items() if not needs & set(waiting)}
         assert free, f"these import one another: {sorted(waiting)}"
         waiting = {name: needs for name, needs in waiting.items() if name not in free}
+
+
+def test_imports_run_in_the_order_in_which_the_readme_lists_the_modules():
+    rows = re.findall(r"^\| (`.*?`) \|", (PACKAGE / "README.md").read_text("utf-8"), re.MULTILINE)
+    order = re.findall(r"`(\w+)\.py`", " ".join(rows))
+    assert sorted([*order, "__init__"]) == sorted(MODULES)
+    for place, name in enumerate(order):
+        assert imported(MODULES[name]) & set(order[place:]) == set(), name
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from conftest import ROOT
 from literate import cells, notebooks
 from literate.tangle import tangle_command
+from orgs import run_process
 
 ORG = ROOT / "pytorch-first-principles.org"
 SCRIPTS = sorted(path.stem for path in (ROOT / "tangled").glob("[0-9][0-9]_*.py"))
@@ -75,8 +76,7 @@ def chapter(number: int, *parts: str, tangle: str = "") -> str:
 
 def literate(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command line of the builder."""
-    command = [sys.executable, "-m", "literate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_process(ROOT, *map(str, arguments))
 
 
 @pytest.fixture

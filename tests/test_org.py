@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from orgs import fails_with_one_line, named, org_text, run, snapshot, tangled_text
 
 

@@ -1,6 +1,7 @@
 """The woven document: what stands where, whatever format it is written in, and what is refused."""
 
 import json
+import re
 
 import pytest
 
@@ -426,8 +427,14 @@ def test_a_transcript_that_is_none(made, content):
     assert refusal(made) == "logs/a.json is not a transcript; remove it, and 'make' writes it again"
 
 
-@pytest.mark.parametrize("output", [[[0, "7\n"]], [[2, "7\n"]], [[-1, "7\n"]], [["x", "7\n"]], 7])
-def test_a_transcript_of_lines_that_are_none(made, output):
+@pytest.mark.parametrize("line", [0, 2, -1, "x", float("inf")])
+def test_a_transcript_of_lines_that_are_none(made, line):
+    change(made, output=[[line, "7\n"]])
+    assert refusal(made) == "logs/a.json is not a transcript; remove it, and 'make' writes it again"
+
+
+@pytest.mark.parametrize("output", [7])
+def test_a_transcript_whose_output_is_none(made, output):
     change(made, output=output)
     assert refusal(made) == "logs/a.json is not a transcript; remove it, and 'make' writes it again"
 
@@ -453,6 +460,12 @@ def test_a_figure_without_words(tmp_path, lost):
     assert refusal(tmp_path, text) == "post.org:6: a.png needs a #+caption: and an :alt text"
 
 
+def test_a_figure_whose_caption_is_empty(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    text = "* One\n#+caption:\n#+attr_html: :alt Words\n[[file:a.png]]\n"
+    assert refusal(tmp_path, text) == "post.org:7: a.png needs a #+caption: and an :alt text"
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -461,6 +474,8 @@ def test_a_figure_without_words(tmp_path, lost):
         (png()[:20], "is not a whole PNG picture: its end is missing"),
         (png()[:-5], "is not a whole PNG picture: its end is missing"),
         (png()[:8] + png()[-8:], "is not a whole PNG picture: its end is missing"),
+        (png(width=0), "is a PNG picture without width or height"),
+        (png(height=0), "is a PNG picture without width or height"),
     ],
 )
 def test_a_figure_that_is_no_whole_png(tmp_path, content, problem):
@@ -495,6 +510,16 @@ def test_a_heading_that_pandoc_leaves_out(tmp_path, heading):
     counts = "4 of 5" if "Deep" in heading else "1 of 2"
     problem = f"pandoc shows {counts} headings: is one not to export, or below three levels?"
     assert line == f"post.org:4: {problem}"
+
+
+def test_a_heading_that_only_pandoc_reads_as_one(tmp_path):
+    line = refusal(tmp_path, "*\tOne\n\nWords.\n")
+    assert line.startswith("post.org:1: pandoc shows 1 of 0 headings")
+
+
+def test_a_text_that_pandoc_cannot_read(tmp_path):
+    line = refusal(tmp_path, "* One\n\n\\begin{align}\nx\n\\end{equation}\n\n* Two\n")
+    assert re.fullmatch(r"post\.org:\d+: pandoc cannot read this: unexpected .+", line)
 
 
 def test_a_block_that_is_not_closed(made):

@@ -18,10 +18,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from orgs import ENVIRONMENT, fails_with_one_line, run, run_process
 
 from conftest import ROOT
 from literate.run import Notes, credited, options, run_command
+from orgs import ENVIRONMENT, fails_with_one_line, run, run_process
 
 
 @pytest.fixture
@@ -651,8 +651,14 @@ def test_output_is_shown_while_the_script_runs(tmp_path):
 # --- what fails
 
 
+def heed_signals():
+    """Heed signals that the tests may have been told to ignore: by nohup, in the background."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(folder, *objects):
-    """Start the builder on a script, as a shell does."""
+    """Start the builder on a script, as a shell does in the foreground."""
     return subprocess.Popen(
         [sys.executable, "-m", "literate", "run", "script.py", "transcript.json", *objects],
         cwd=folder,
@@ -660,6 +666,7 @@ def start(folder, *objects):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_signals,
     )
 
 

@@ -4,13 +4,16 @@ import errno
 import hashlib
 import os
 import re
-import resource
 import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from conftest import ROOT
+from literate import tangle
+from literate.org import read_blocks
 from orgs import (
     contents,
     fails_with_one_line,
@@ -18,13 +21,10 @@ from orgs import (
     org_text,
     run,
     run_process,
+    small_files_only,
     snapshot,
     tangled_text,
 )
-
-from conftest import ROOT
-from literate import tangle
-from literate.org import read_blocks
 
 TANGLED = ROOT / "tangled"
 POST = (ROOT / "pytorch-first-principles.org").read_text(encoding="utf-8")
@@ -391,11 +391,6 @@ def project(tmp_path):
     (tmp_path / "p.org").write_text(OLD)
     assert run(tmp_path, "tangle", "p.org").returncode == 0
     return tmp_path
-
-
-def small_files_only():
-    """Let a process write no file of more than 500 bytes: a full disk, for all it knows."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 
 
 def test_a_full_disk_changes_nothing(project):

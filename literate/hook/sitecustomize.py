@@ -1,7 +1,7 @@
 """The recorder: it notes, inside a script's own process, which line of the script prints what.
 
-Python imports a module of this name when it starts, before it runs a script. 'literate run'
-leads it here through PYTHONPATH, for this one process. The script then runs as it always does,
+Python imports a module of this name when it starts, before it runs a script. run.py leads
+it here through PYTHONPATH, for this one process. The script then runs as it always does,
 with no frame of ours below it: literate_stdout.py only puts its own layers under sys.stdout, and
 they note for each piece of text its place in the file and the top-level line of the script.
 Nothing else is to be noticed: environment, search path and modules are put back as a plain run
