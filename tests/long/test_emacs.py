@@ -5,10 +5,10 @@ import shutil
 import subprocess
 
 import pytest
-from orgs import contents, org_text, tangled_text
-from test_tangle import TORTURE, TORTURE_SCRIPTS, committed
 
 from conftest import ROOT
+from orgs import contents, org_text, tangled_text
+from test_tangle import TORTURE, TORTURE_SCRIPTS, committed
 
 pytestmark = pytest.mark.skipif(shutil.which("emacs") is None, reason="emacs is not installed")
 
