@@ -5,7 +5,8 @@ from test_run import same  # noqa: F401 (a fixture)
 TORCHRUN = """
     import os, subprocess, sys
     if "RANK" in os.environ:
-        print(f"rank {os.environ['RANK']} of {__name__}", flush=True)
+        # In one piece: torchrun's processes write without a buffer, beside each other.
+        print(f"rank {os.environ['RANK']} of {__name__}\\n", end="", flush=True)
     else:
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         launch += ["--nproc-per-node=2", __file__]
@@ -16,4 +17,4 @@ TORCHRUN = """
 
 def test_a_script_under_torchrun(same):  # noqa: F811
     content = same(TORCHRUN, OMP_NUM_THREADS="1")
-    assert content["output"] == [[9, "rank 0 of __main__\nrank 1 of __main__\n"]]
+    assert content["output"] == [[10, "rank 0 of __main__\nrank 1 of __main__\n"]]
