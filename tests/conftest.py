@@ -13,6 +13,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -219,3 +220,19 @@ def run_script(
         text=True,
         check=False,
     )
+
+
+@pytest.fixture
+def mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the script that fetches MNIST as a module, in an empty folder of its own."""
+    from fetching import load_script  # which needs this file
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return load_script()
+
+
+@pytest.fixture
+def good(mnist: ModuleType) -> Path:
+    """Put a good copy of MNIST's four files in place; return their folder."""
+    return Path(shutil.copytree(ROOT / mnist.DATA / mnist.RAW, mnist.DATA / mnist.RAW))

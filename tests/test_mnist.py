@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import pickle
-import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -14,23 +13,7 @@ import numpy as np
 import pytest
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
-from conftest import ROOT
-from fetching import COMPLETE, NAMES, RAW, left_in_data, load_script, state
-
-
-@pytest.fixture
-def mnist(tmp_path, monkeypatch):
-    """Return the script as a module, in an empty folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    return load_script()
-
-
-@pytest.fixture
-def good(mnist):
-    """Put a good copy of the four files in place; return their folder."""
-    shutil.copytree(ROOT / RAW, RAW)
-    return RAW
+from fetching import COMPLETE, NAMES, RAW, left_in_data, state
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import http.server
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,8 +13,7 @@ from pathlib import Path
 import pytest
 from torchvision.datasets import MNIST
 
-from conftest import ROOT
-from fetching import COMPLETE, NAMES, RAW, SCRIPT, left_in_data, load_script, real, state
+from fetching import COMPLETE, NAMES, SCRIPT, left_in_data, real, state
 
 # Run the script where torchvision's mirrors cannot be reached.
 WITHOUT_MIRRORS = """
@@ -24,21 +22,6 @@ from torchvision.datasets import MNIST
 MNIST.mirrors = ["http://127.0.0.1:9/"]
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
-
-
-@pytest.fixture
-def mnist(tmp_path, monkeypatch):
-    """Return the script as a module, in an empty folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    return load_script()
-
-
-@pytest.fixture
-def good(mnist):
-    """Put a good copy of the four files in place; return their folder."""
-    shutil.copytree(ROOT / RAW, RAW)
-    return RAW
 
 
 def closed(root):
