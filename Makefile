@@ -29,7 +29,9 @@ LITERATE      := $(PYTHON) -m literate
 # What each chapter draws: a chapter runs again when one of its figures is missing.
 01_data_draws                     := train_and_validation_data
 03_gradient_descent_draws         := gradient_descent learningrates
-05_computation_graph_draws        := net loss net2 nonsensical
+05_computation_graph_draws        := net loss loss_in_words net2 nonsensical
+06_optimizer_draws                := optimizer_paths
+07_loss_draws                     := classifier
 08_model_draws                    := multilayer trainingloss
 09_dataset_draws                  := minibatch_losses
 10_training_loop_draws            := train_val_curves2 train_val_curves
@@ -46,7 +48,7 @@ export OMP_WAIT_POLICY := passive
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle watch notebooks data test verify lint lock help clean distclean FORCE $(CHAPTERS)
+.PHONY: all tangle diffs watch notebooks data test verify lint lock help clean distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -68,6 +70,9 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 .tangled: $(ORG) $(TANGLER) $(call if-missing,$(SCRIPTS)) | $(ENVIRONMENT)
 	$(LITERATE) tangle $(ORG)
 	@touch $@
+
+diffs: | $(ENVIRONMENT)  ## make the diffs in the Org file again, from the blocks that they compare
+	$(LITERATE) diffs $(ORG)
 
 # Only a script that changed gets a new time stamp: the empty recipe makes make look at it again.
 $(SCRIPTS): .tangled ;

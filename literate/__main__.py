@@ -46,6 +46,8 @@ def command_line() -> argparse.ArgumentParser:
     command = commands.add_parser("detangle", help="carry a script's edits into the Org file")
     command.add_argument("script", type=Path)
     command.add_argument("org", type=Path, nargs="?")
+    command = commands.add_parser("diffs", help="make the Org file's diffs from its blocks")
+    command.add_argument("org", type=Path)
     command = commands.add_parser("run", help="run a script and note which line printed what")
     command.add_argument("script", type=Path)
     command.add_argument("transcript", type=Path)
@@ -74,6 +76,10 @@ def call(chosen: argparse.Namespace) -> int:
         from literate.detangle import detangle_command
 
         return detangle_command(chosen.script, chosen.org)
+    if chosen.command == "diffs":
+        from literate.diffs import diffs_command
+
+        return diffs_command(chosen.org)
     if chosen.command == "run":
         from literate.run import run_command
 

@@ -30,6 +30,7 @@ from literate.files import (
 )
 from literate.nodes import Node, div, text, walk, words, write
 from literate.post import Post
+from literate.questions import is_question
 from literate.safe import elements
 
 NUMBERED = re.compile(r"\d\d_\w+")  # the name of a script that gets a notebook
@@ -45,6 +46,7 @@ ORIGIN = (  # before the title, between it and the name of the Org file, and aft
     " as a notebook. Its cells run from top to bottom. It is made from ",
     ", so a change that is to last belongs there.",
 )
+FOLDED = "<details>\n<summary>Answer</summary>", "</details>"  # around an answer
 INSIDE = "stands inside a list or the like, so it can be no cell of a notebook"
 INSTALL = "# Is a package missing? Take the # off the next line and run this cell.\n# %pip install "
 GRAPHVIZ = "# Graphviz draws the graphs: graphviz-pure, or the program dot if your system has it.\n"
@@ -104,6 +106,13 @@ def figure_cell(post: Post, node: Node) -> Cell:
     return Cell(source, picture={"t": "Para", "c": [image]})
 
 
+def folded(node: Node) -> Iterator[Node]:
+    """Yield a question, and its answer between the lines that fold it in every notebook."""
+    question, *answer = node["c"][1]
+    begin, end = ({"t": "RawBlock", "c": ["markdown", line]} for line in FOLDED)
+    yield from (question, begin, *answer, end)
+
+
 def pieces_of(post: Post, script: Path, nodes: list[Node]) -> Iterator[Node | Cell]:
     """Yield the code cells of a chapter, and the elements that are text between them, in order."""
     before, cells = cells_of(post, script)
@@ -118,6 +127,8 @@ def pieces_of(post: Post, script: Path, nodes: list[Node]) -> Iterator[Node | Ce
             is_seen = "set-up" in node["c"][0][1]  # in the file that workers read, just above
             yield from [] if (found or is_seen) and not is_guard else [node]
             yield from found
+        elif is_question(node):
+            yield from folded(node)
         else:
             yield node
     for line in cells:

@@ -30,6 +30,8 @@ REFERENCE = re.compile(r"<<(\S(?:.*?\S)?)>>")
 
 HEADER_ARGUMENTS = {"tangle", "noweb", "noweb-ref", "mkdirp"}  # these decide what is tangled
 HEADER_ARGUMENTS |= {"cache", "eval", "exports", "results", "session"}  # and these do not
+ENDS = {"from", "to"}  # the blocks between which a diff is made
+HEADER_ARGUMENTS |= ENDS
 EXPANDS = {"no": False, "yes": True, "no-export": True, "strip-export": True}
 PLAIN_NAME = re.compile(r"[^\W\d][\w:.+-]*")
 # A space that is none, control characters, and what tells Emacs to read the file otherwise: a mode
@@ -183,7 +185,14 @@ def make_block(
     arguments |= header_arguments(own.strip(), line)
     if arguments["noweb"] not in EXPANDS:
         raise OrgError(line, f":noweb {arguments['noweb']} is not supported; use yes or no")
-    lines, indentation = dedent(body, line)
+    if language == "diff":
+        if name or "noweb-ref" in arguments:
+            raise OrgError(line, "a diff has no name, for no block may bring it in")
+        arguments["noweb"] = "no"  # it shows references as they stand
+    elif ENDS & set(arguments):
+        raise OrgError(line, "only a diff has the arguments :from and :to")
+    # An empty diff is one that is still to be made.
+    lines, indentation = dedent(body, line) if body or language != "diff" else ([], "")
     unescaped = tuple(ESCAPED.sub(r"\1", code, count=1) for code in lines)
     return Block(line, name, language, arguments, unescaped, indentation)
 

@@ -19,6 +19,7 @@ from literate.files import read_text, shown, write_all
 from literate.nodes import Node, div, walk, words, write
 from literate.numbers import problems_of, unchecked
 from literate.post import Post
+from literate.questions import is_question
 
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
 WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
@@ -42,6 +43,12 @@ def name_bar(post: Post, name: str) -> str:
     )
     uses = f'<span class="uses">in {"scripts " if short else ""}{links}</span>' if links else ""
     return f'<p class="bar"><a class="name" href="#code-{name}">{name}</a> {uses}</p>'
+
+
+def diff_bar(first: str, second: str) -> str:
+    """Return the line above a diff: links to the blocks that it is made from."""
+    one, other = (f'<a class="name" href="#code-{name}">{name}</a>' for name in (first, second))
+    return f'<p class="bar">from {one} to {other}</p>'
 
 
 def output_html(text: str) -> str:
@@ -69,9 +76,23 @@ def block_html(post: Post, node: Node) -> Node:
     if "set-up" in kinds:
         html = f'<details class="set-up"><summary>Set-up</summary>{html}</details>'
     html = (name_bar(post, key.removeprefix("code-")) if key else "") + html
+    if "from" in (about := dict(attributes)):
+        html = diff_bar(about["from"], about["to"]) + html
     html += "".join(output_html(part["c"][1][0]["c"][1]) for part in parts[1:])
     identity = f' id="{key}"' if key else ""
     return raw(f'<div class="block"{identity}>{html}</div>')
+
+
+def question_html(node: Node) -> Node:
+    """Return a question that unfolds into its answer."""
+    first, *answer = node["c"][1]
+    asked = [raw('<details class="question"><summary>'), {"t": "Plain", "c": first["c"]}]
+    return div("", [], [], [*asked, raw("</summary>"), *answer, raw("</details>")])
+
+
+def div_html(post: Post, node: Node) -> Node:
+    """Return a block or a question as HTML, and what else is kept together as it is."""
+    return question_html(node) if is_question(node) else block_html(post, node)
 
 
 def figure_html(post: Post, node: Node) -> Node:
@@ -148,7 +169,7 @@ def embedded(html: str, folder: Path) -> str:
 def page_of(post: Post) -> str:
     """Return the page of a post; raise ValueError where it cannot show something."""
     chapters = iter(range(1, len(post.chapters) + 1))
-    visitors = {"Div": partial(block_html, post), "Figure": partial(figure_html, post)}
+    visitors = {"Div": partial(div_html, post), "Figure": partial(figure_html, post)}
     visitors |= {"Header": partial(heading_html, post, chapters), "Table": table_html}
     visitors |= {"Math": formula_html}
     woven = walk(post.document, visitors)

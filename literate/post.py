@@ -12,6 +12,8 @@ In 'post.document', which is pandoc's,
   is a block that holds nothing else;
 - a picture is a Figure with the identifier "figure-NAME", a caption that begins with its number,
   and an Image with its text for the blind and the file's path;
+- a diff has the attributes "from" and "to", the names of the blocks that it is made from;
+- a question is a Div of class "question", the first paragraph of which asks; the rest answers;
 - a heading has its final identifier; a chapter whose script ran elsewhere than on the CPU says so.
 """
 
@@ -20,11 +22,13 @@ from bisect import bisect_right
 from pathlib import Path
 
 from literate import nodes
+from literate.diffs import check_diffs
 from literate.files import read_text, shown
 from literate.nodes import Node, code_block, div, walk, words
 from literate.org import Block, OrgError, read_blocks
 from literate.outputs import plain, printed_by_block, read_runs
-from literate.safe import check_document, check_includes, elements, line_of
+from literate.questions import check_questions, question_lines
+from literate.safe import check_document, check_lines, elements, line_of
 from literate.sections import SECTION, check_sections, opening_blocks, outline_of, read_headings
 from literate.tangle import tangle_text
 
@@ -69,7 +73,9 @@ class Post:
             self.chapters = [line for level, line in self.outline if level == 1]
             self.runs = read_runs(org, self.scripts)
             self.printed = printed_by_block(self.scripts, self.runs, self.chapters)
-            check_includes(self.text)
+            check_lines(self.text)
+            check_diffs(self.blocks)
+            self.questions = question_lines(self.text)
             self.document = self.woven(nodes.read_org(marked(self.text, self.blocks)))
         except OrgError as error:
             raise ValueError(f"{shown(org)}:{error.line}: {error}") from None
@@ -111,6 +117,7 @@ class Post:
         for line in self.left:
             raise OrgError(line, "pandoc reads this block in another way")
         self.check_pictures(blocks)
+        check_questions(blocks, self.questions)
         blocks = self.weave_headings(blocks)
         self.check_links(blocks)
         return document | {"meta": {"title": document["meta"]["title"]}, "blocks": blocks}
@@ -131,7 +138,9 @@ class Post:
         if output := plain(self.printed.get(block.line, "")):
             parts.append(div("", ["output"], [], [code_block([], output)]))
         identifier = f"code-{block.name}" if block.name else ""
-        return div(identifier, kinds, [["line", str(block.line)]], parts)
+        about = [["line", str(block.line)]]
+        about += [[key, block.arguments[key]] for key in ("from", "to") if key in block.arguments]
+        return div(identifier, kinds, about, parts)
 
     def weave_figure(self, node: Node) -> Node:
         """Return a figure with its number and its text for the blind."""

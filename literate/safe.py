@@ -15,27 +15,35 @@ FORMULA = re.compile(
     r"\\begin\{(align|alignat|equation|gather|multline)(\*?)\}.*\\end\{\1\2\}", re.S
 )
 INCLUDE = re.compile(r"\s*#\+include", re.I)
+SPECIAL = re.compile(r"\s*#\+begin_(\S+)", re.I)
+ALLOWED = {"question", "quote"}  # beside those that org.py reads
 OWN_ATTRIBUTES = re.compile(r"#\+attr_\w+:.*\s:(?!alt\b)(\S+)", re.I)
 PICTURE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
 ATTRIBUTES = {"Figure": {"alt"}, "Image": {"alt"}}  # of code and headings all are left out later
-OURS = {"block", "output", "set-up", "wide"}  # what our own elements are known by
 
 
 def line_of(text: str, fragment: str) -> int:
-    """Return the first line that holds a fragment outside of code, or 1 if there is none."""
+    """Return the first line that holds a fragment outside of code, or 1 if there is none.
+
+    Where none holds it as it is written, capitals do not count: pandoc changes those of a drawer.
+    """
     first = fragment.strip().split("\n")[0]
-    for number, row, kind, body in outside_blocks(text.split("\n")):
-        rows = [row, *body] if kind == "export" else [row]
-        if any(first in one for one in rows):
-            return number
+    for alike in (str, str.lower):
+        for number, row, kind, body in outside_blocks(text.split("\n")):
+            rows = [row, *body] if kind == "export" else [row]
+            if any(alike(first) in alike(one) for one in rows):
+                return number
     return 1
 
 
-def check_includes(text: str) -> None:
-    """Raise OrgError for a line that has pandoc read another file."""
-    for number, row, _, _ in outside_blocks(text.split("\n")):
+def check_lines(text: str) -> None:
+    """Raise OrgError for a line that has pandoc read another file, or begins a special block."""
+    for number, row, kind, _ in outside_blocks(text.split("\n")):
         if INCLUDE.match(row):
             raise OrgError(number, "#+include: is not supported: one file holds the whole post")
+        special = SPECIAL.match(row)
+        if special and not kind and special[1] not in ALLOWED:
+            raise OrgError(number, f"#+begin_{special[1]} is not supported")
 
 
 def elements(node: Any) -> Iterator[Node]:
@@ -86,7 +94,10 @@ def problem_of(node: Node) -> tuple[str, str] | None:
         return content[2][0], f"a link begins with https:// or #, and this one is {content[2][0]}"
     if kind == "Image" and not PICTURE.fullmatch(content[2][0]):
         return content[2][0], f"{content[2][0]} is no file of this folder: it cannot be a picture"
-    if kind in ("CodeBlock", "Header"):
+    if kind == "Div" and "question" not in content[0][1]:
+        name = f":{content[0][1][0]}:"
+        return name, f"the drawer {name} is not supported"
+    if kind in ("CodeBlock", "Header", "Div"):  # questions.py looks at what is left of the last
         return None
     for classes, attributes in attributes_in(content):
         if "spurious-link" in classes:
@@ -94,8 +105,6 @@ def problem_of(node: Node) -> tuple[str, str] | None:
             return target, f"the link {target!r} leads nowhere"
         if {"tag", "todo", "done"} & set(classes):
             return classes[-1], "a heading with a tag or a state is not supported"
-        if kind == "Div" and OURS & set(classes):
-            return classes[0], f"#+begin_{classes[0]} is not supported"
         for key in attributes:
             if key not in ATTRIBUTES.get(kind, ()):
                 return f":{key}", f"the attribute :{key} is not supported"

@@ -88,9 +88,10 @@ def tangle(text: str, project: Path) -> dict[Path, list[Line]]:
         lines = list(expand(block, by_name, (block.name,) if block.name else ()))
         if block.arguments["tangle"] == "no":
             continue
+        target = target_of(block, project)
         if lines[0].text != lines[0].text.lstrip() or lines[-1].text != lines[-1].text.rstrip():
             raise OrgError(block.line, "a tangled block must not begin or end with a space")
-        script = scripts.setdefault(target_of(block, project), [])
+        script = scripts.setdefault(target, [])
         script += [Line("")] if script else []
         script += lines
     return scripts

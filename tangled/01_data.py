@@ -47,6 +47,6 @@ assert sorted([*train_indices, *val_indices]) == list(range(n))
 np.testing.assert_allclose((x_train[0, 0], y_train[0, 0]), (0.7713, 2.4745), atol=5e-5)
 for part, features, labels in (("training", x_train, y_train), ("validation", x_val, y_val)):
     spread = np.std(labels - (true_a + true_b * features))
-    print(f"noise in the {part} set: {spread:.4f}")
+    print(f"standard deviation of the noise in the {part} set: {spread:.4f}")
     assert 0.07 < spread < 0.13
 print("checked: 80 + 20 points, none shared, noise as ordered")

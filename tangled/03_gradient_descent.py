@@ -32,6 +32,7 @@ x_val, y_val = x[val_indices], y[val_indices]
 np.random.seed(42)
 a = np.random.randn(1)
 b = np.random.randn(1)
+start = a, b
 print(f"start: a = {a[0]:.8f}, b = {b[0]:.8f}")
 
 # %% Step 1: the forward pass
@@ -49,7 +50,7 @@ def gradients(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.
     return np.array([-2 * error.mean(), -2 * (x * error).mean()])
 
 first_gradients = a_grad, b_grad = gradients(a, b, x_train, y_train)
-print(f"gradients: {a_grad:.12f} by a, {b_grad:.12f} by b")
+print(f"gradients: {a_grad:.10f} by a, {b_grad:.10f} by b")
 
 def mse(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
     """Return the mean squared error of the line a + b x over the points (x, y)."""
@@ -64,18 +65,25 @@ print(f"by finite differences: {a_slope:.6f} and {b_slope:.6f}")
 learning_rate = 0.1
 a = a - learning_rate * a_grad
 b = b - learning_rate * b_grad
-loss = mse(a, b, x_train, y_train)
-print(f"after one step: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {loss:.4f}")
 first_step = a, b
+print(f"after one step: a = {a[0]:.8f}, b = {b[0]:.8f}")
+print(f"the loss fell from {loss:.4f} to {mse(a, b, x_train, y_train):.4f}")
 
 # %% Step 5: again
-for _ in range(999):
-    a_grad, b_grad = gradients(a, b, x_train, y_train)
+a, b = start
+
+for _ in range(1000):
+    yhat = a + b * x_train
+    error = y_train - yhat
+    loss = (error**2).mean()
+    a_grad = -2 * error.mean()
+    b_grad = -2 * (x_train * error).mean()
     a = a - learning_rate * a_grad
     b = b - learning_rate * b_grad
-loss = mse(a, b, x_train, y_train)
-print(f"after 1000 epochs: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {loss:.10f}")
 
+print(f"after 1000 epochs: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {loss:.6f}")
+
+# %% Why does it end there?
 sklearn_fit = LinearRegression().fit(x_train, y_train)
 sklearn_a, sklearn_b = sklearn_fit.intercept_[0], sklearn_fit.coef_[0, 0]
 print(f"scikit-learn:  a = {sklearn_a:.8f}, b = {sklearn_b:.8f}")
@@ -83,6 +91,22 @@ print(f"scikit-learn:  a = {sklearn_a:.8f}, b = {sklearn_b:.8f}")
 columns = np.hstack([np.ones_like(x_train), x_train])
 lstsq_a, lstsq_b = np.linalg.lstsq(columns, y_train)[0].ravel()
 print(f"least squares: a = {lstsq_a:.8f}, b = {lstsq_b:.8f}")
+
+noise = y_train - (true_a + true_b * x_train)
+centred = x_train - x_train.mean()
+noise_b = (centred * noise).sum() / (centred**2).sum()
+noise_a = noise.mean() - noise_b * x_train.mean()
+correlation = np.corrcoef(x_train.ravel(), noise.ravel())[0, 1]
+print(f"correlation of the noise with x: {correlation:.4f}, so b is off by {noise_b:.8f}")
+print(f"mean of the noise {noise.mean():.4f}, and {-noise_b * x_train.mean():.4f} from the tilt,")
+print(f"so a is off by {noise_a:.8f}")
+
+offsets = np.linalg.lstsq(columns, noise)[0].ravel()
+fitted = np.array([lstsq_a - true_a, lstsq_b - true_b])
+by_hand = np.array([noise_a, noise_b])
+noise_difference = max(abs(by_hand - offsets).max(), abs(by_hand - fitted).max())
+print(f"least squares of the noise: {offsets[0]:.8f} and {offsets[1]:.8f}")
+print(f"largest difference: {noise_difference:.12f}")
 
 # %% The batch, seen from above
 def descend(
@@ -108,20 +132,32 @@ paths = {
 for name, path in paths.items():
     print(f"{name:<22} {len(path) - 1} steps, ends at a = {path[-1, 0]:.2f}, b = {path[-1, 1]:.2f}")
 
-a_axis, b_axis = np.meshgrid(np.linspace(0.2, 2.4, 111), np.linspace(-0.4, 2.6, 151))
+a_axis, b_axis = np.meshgrid(np.linspace(0.2, 2.2, 101), np.linspace(-0.4, 2.6, 151))
 errors = y_train.ravel() - a_axis[..., None] - b_axis[..., None] * x_train.ravel()
 height = (errors**2).mean(axis=-1)
 levels = np.geomspace(0.01, 3, 12)
 
-figure, panels = plt.subplots(1, 3, figsize=(13, 5), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(12, 6), sharey=True, layout="constrained")
 for panel, (name, path), color in zip(panels, paths.items(), ("C0", "C1", "C3"), strict=True):
     panel.contour(a_axis, b_axis, height, levels, colors="grey", linewidths=1)
     panel.plot(path[:, 0], path[:, 1], ".-", color=color, linewidth=1.5, markersize=5)
     panel.plot(lstsq_a, lstsq_b, "*", color="black", markersize=16)
-    panel.set(title=name, xlabel="a")
+    panel.set(title=name, xlabel="a", aspect="equal")
     panel.title.set_fontsize(15)
 panels[0].set_ylabel("b")
 save_figure(figure, "gradient_descent")
+
+minimum = np.array([lstsq_a, lstsq_b])
+smooth = paths["batch: all 80 points"]
+step, straight = smooth[1] - smooth[0], minimum - smooth[0]
+cosine = step @ straight / np.linalg.norm(step) / np.linalg.norm(straight)
+print(f"the first step points {np.degrees(np.arccos(cosine)):.0f} degrees away from the minimum")
+print(f"a rises to {smooth[:, 0].max():.2f} in step {smooth[:, 0].argmax()}, then falls")
+
+for name, batch_size, epochs in (("batch", 80, 2000), ("mini-batch", 16, 400), ("single", 1, 25)):
+    path = descend(x_train, y_train, batch_size, learning_rate=0.1, epochs=epochs)
+    distance = np.linalg.norm(path[-1000:] - minimum, axis=1).mean()
+    print(f"{name:<10} {len(path) - 1} steps, mean distance {distance:.4f}")
 
 # %% The learning rate
 rates = {0.005: "too small", 0.1: "good", 0.8: "too large", 0.82: "diverges"}
@@ -139,15 +175,46 @@ axes.set(title="The same descent at four learning rates", xlabel="epoch", ylabel
 axes.set(yscale="log", xlim=(0, 76), xticks=range(0, 61, 10))
 save_figure(figure, "learningrates")
 
-curvature = np.linalg.eigvalsh(2 * columns.T @ columns / len(columns)).max()
-print(f"steepest curvature {curvature:.3f}; rates below {2 / curvature:.3f} converge")
+# %% How fast, and where is the limit?
+hessian = 2 * columns.T @ columns / len(columns)
+eigenvalues, directions = np.linalg.eigh(hessian)
+flat, steep = eigenvalues
+print(f"eigenvalues: {flat:.4f} along the valley, {steep:.4f} across it")
+print(f"the valley is {np.sqrt(steep / flat):.1f} times as long as wide")
+print(f"factors at rate 0.1: {1 - 0.1 * flat:.6f} along the valley, {1 - 0.1 * steep:.6f} across")
+
+def convergence_factor(rate: float, eigenvalues: np.ndarray) -> float:
+    """Return what a step multiplies the distance from the minimum by, in the long run."""
+    return np.abs(1 - rate * eigenvalues).max()
+
+limit = 2 / steep
+print(f"the limit is {limit:.4f}")
+measured = {}
+for rate in (0.1, 0.8, limit, 0.82):
+    path = descend(x_train, y_train, 80, learning_rate=rate, epochs=300)
+    distances = np.linalg.norm(path - minimum, axis=1)
+    predicted, measured[rate] = convergence_factor(rate, eigenvalues), distances[-1] / distances[-2]
+    print(f"rate {rate:.4f} predicted {predicted:.6f}, measured {measured[rate]:.6f}")
+difference = max(abs(convergence_factor(rate, eigenvalues) - measured[rate]) for rate in measured)
+print(f"largest difference: {difference:.12f}")
+
+factor = convergence_factor(0.1, eigenvalues)
+digit = np.log(10) / -np.log(factor)
+along = abs((np.ravel(start) - minimum) @ directions[:, 0])
+end = np.linalg.norm(np.ravel((a, b)) - minimum)
+print(f"steps per digit: {digit:.0f}, digits in 1000 epochs: {1000 / digit:.1f}")
+print(f"distance along the valley at the start: {along:.2f}")
+print(f"distance after 1000 epochs: predicted {along * factor**1000:.3g}, measured {end:.3g}")
 
 # %% What must hold
 np.testing.assert_allclose((a_slope, b_slope), first_gradients, rtol=1e-6)
 np.testing.assert_allclose((a[0], b[0]), (lstsq_a, lstsq_b), atol=1e-6)
 np.testing.assert_allclose((a[0], b[0]), (1.02354094, 1.96896411), atol=1e-8)
 np.testing.assert_allclose(np.ravel(first_step), (0.80119529, 0.04511107), atol=1e-8)
-assert 0.8 < 2 / curvature < 0.82
-assert curves[0.1][-1] < curves[0.8][-1] < curves[0.8][0] < curves[0.82][-1]
-assert curves[0.1][-1] < curves[0.005][-1]
-print("checked: gradients by differences, end point by least squares, limit of the rate")
+assert noise_difference < 1e-12
+assert difference < 1e-12
+np.testing.assert_allclose(along * factor**1000, end, rtol=1e-6)
+assert 0.8 < limit < 0.82
+assert curves[0.1][-1] < curves[0.8][-1] < curves[0.005][-1] < curves[0.82][-1]
+print("checked: gradients by differences, the end by least squares, the noise's share in it,")
+print("         and how fast the descent gets there by the eigenvalues of the Hessian")

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import graphviz
@@ -57,7 +57,149 @@ x_val, y_val = x[val_indices], y[val_indices]
 x_train_tensor = torch.from_numpy(x_train).float().to(device)
 y_train_tensor = torch.from_numpy(y_train).float().to(device)
 
-# %% A module by hand
+# %% Collect and name
+
+class ParameterByHand(torch.Tensor):
+    """A leaf that needs gradients, and that a module recognises by its class."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __new__(cls, numbers: torch.Tensor) -> "ParameterByHand":
+        """Return a parameter that shares its memory with a tensor."""
+        return numbers.detach().as_subclass(cls).requires_grad_()
+
+class RegistryByHand:
+    """Notes each parameter and each module that is assigned to it, and lists the parameters."""
+
+    parameter_class = ParameterByHand
+
+    def __init__(self) -> None:
+        vars(self)["_registered"] = {}  # past __setattr__, which needs it
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, (self.parameter_class, RegistryByHand)):
+            self._registered[name] = value
+        elif name in self._registered:
+            raise TypeError(f"{name} is registered: a {type(value).__name__} cannot replace it")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._registered.pop(name, None)
+        super().__delattr__(name)
+
+    def _walk(self, prefix: str = "") -> Iterator[tuple[str, ParameterByHand]]:
+        for name, value in self._registered.items():
+            if isinstance(value, self.parameter_class):
+                yield prefix + name, value
+        for name, value in self._registered.items():
+            if isinstance(value, RegistryByHand):
+                yield from value._walk(f"{prefix}{name}.")
+
+    def named_parameters(self) -> Iterator[tuple[str, ParameterByHand]]:
+        """Yield each parameter once, with the first of its names."""
+        first = {}
+        for name, parameter in self._walk():
+            first.setdefault(id(parameter), (name, parameter))
+        yield from first.values()
+
+    def parameters(self) -> Iterator[ParameterByHand]:
+        """Yield each parameter once."""
+        return (parameter for _, parameter in self.named_parameters())
+
+# %% Save, load, move, switch
+
+class StateByHand(RegistryByHand):
+    """Gives its numbers out by name, and takes them back."""
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return all names with the numbers: tensors that share the parameters' memory."""
+        return {name: parameter.data for name, parameter in self._walk()}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Copy numbers into the parameters; raise, and change nothing, where one does not fit."""
+        own = self.state_dict()
+        problems = [f"{name} is missing" for name in own if name not in state]
+        problems += [f"{name} is unexpected" for name in state if name not in own]
+        for name, numbers in own.items():
+            if name in state and state[name].shape != numbers.shape:
+                problems.append(f"{name} is {tuple(state[name].shape)}, not {tuple(numbers.shape)}")
+        if problems:
+            raise RuntimeError("; ".join(problems))
+        for name, numbers in own.items():
+            numbers[...] = state[name]
+
+class ModuleByHand(StateByHand):
+    """A model: what is registered in it, a mode, and a formula in forward."""
+
+    training = True
+
+    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Return what forward returns."""
+        return self.forward(*inputs)
+
+    def to(self, target: torch.device | torch.dtype | str) -> "ModuleByHand":
+        """Move the numbers to a device, or cast them to a type, and return the module itself."""
+        for parameter in self.parameters():
+            for tensor in (parameter, parameter.grad):
+                if tensor is not None:
+                    tensor.data = tensor.data.to(target)
+        return self
+
+    def train(self, mode: bool = True) -> "ModuleByHand":
+        """Set the mode here and in every module inside, and return the module itself."""
+        self.training = mode
+        for inside in self._registered.values():
+            if isinstance(inside, ModuleByHand):
+                inside.train(mode)
+        return self
+
+    def eval(self) -> "ModuleByHand":
+        """Leave training mode."""
+        return self.train(False)
+
+# %% A network by hand
+class LinearByHand(ModuleByHand):
+    """A layer that computes x W.T + b, for x of shape (rows, inputs)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = ParameterByHand(torch.randn(outputs, inputs))
+        self.bias = ParameterByHand(torch.randn(outputs))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map the shape (rows, inputs) to (rows, outputs)."""
+        return x @ self.weight.T + self.bias
+
+
+class TwoLayersByHand(ModuleByHand):
+    """Three features, four hidden values, one output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = LinearByHand(3, 4)
+        self.output = LinearByHand(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map the shape (rows, 3) to (rows, 1)."""
+        return self.output(torch.relu(self.hidden(x)))
+
+by_hand = TwoLayersByHand()
+print("names:", list(by_hand.state_dict()))
+
+weight_before = by_hand.hidden.weight
+by_hand.to(torch.float64)
+kept = by_hand.hidden.weight is weight_before
+print(f"cast to {weight_before.dtype}: the same object {kept}, leaf {weight_before.is_leaf}")
+print("mode of the hidden layer:", by_hand.hidden.training, by_hand.eval().hidden.training)
+state = by_hand.state_dict()
+state["extra"] = state.pop("output.bias")
+try:
+    by_hand.load_state_dict(state)
+except RuntimeError as error:
+    strict_error = str(error)
+print(strict_error)
+
+# %% nn.Module
 class ManualLinearRegression(nn.Module):
     """The line y = a + b x, for inputs of shape (rows, 1)."""
 
@@ -74,18 +216,50 @@ class ManualLinearRegression(nn.Module):
 torch.manual_seed(42)
 model = ManualLinearRegression().to(device)
 optimizer = optim.SGD(model.parameters(), lr=0.1)
-start = {name: value.item() for name, value in model.state_dict().items()}
+taken = model.state_dict()
+start = {name: value.item() for name, value in taken.items()}
 print([name for name, _ in model.named_parameters()])
 print(f"start: a = {start['a']:.4f}, b = {start['b']:.4f}")
-print(optimizer.state_dict()["param_groups"][0]["lr"], optimizer.state_dict()["state"])
+print("an optimizer's state dict:", list(optimizer.state_dict()))
 
 normalise = nn.BatchNorm1d(1)
 print("parameters:", [name for name, _ in normalise.named_parameters()])
 print("buffers:   ", [name for name, _ in normalise.named_buffers()])
 print("state dict:", list(normalise.state_dict()))
 
+holder = nn.Module()
+holder.register_buffer("kept", torch.zeros(1))
+holder.register_buffer("scratch", torch.zeros(1), persistent=False)
+print([name for name, _ in holder.named_buffers()], "of which saved:", list(holder.state_dict()))
+
+half = nn.Linear(1, 1)
+try:
+    half.load_state_dict({"weight": torch.tensor([[7.0]])})
+except RuntimeError as error:
+    print(" ".join(str(error).split()))
+print(f"and yet the weight is now {half.weight.item()}")
+
 # %% device
-print(next(model.parameters()).device, next(model.parameters()).is_leaf)
+moved = nn.BatchNorm1d(1)
+before = dict(moved.named_parameters()) | dict(moved.named_buffers())
+moved.to(torch.float64)
+after = dict(moved.named_parameters()) | dict(moved.named_buffers())
+same = {name: after[name] is before[name] for name in before}
+for name in before:
+    print(f"{name:<20}{'the same object' if same[name] else 'another object'}, {after[name].dtype}")
+
+layer = nn.Linear(1, 1)
+adam = optim.Adam(layer.parameters())
+layer(torch.ones(1, 1)).sum().backward()
+adam.step()
+layer.to(torch.float64)
+try:
+    adam.step()
+except RuntimeError as error:
+    late_move = str(error)
+print(late_move)
+
+print("the model is on", next(model.parameters()).device)
 
 # %% forward
 def note_shapes(shapes: list[tuple[int, ...]]) -> Callable:
@@ -102,17 +276,35 @@ after_forward = list(seen)
 hook.remove()
 print(f"the hook saw {after_call} after the call, {after_forward} after forward as well")
 
+hook = model.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
+replaced, direct = model(x_train_tensor[:1]).item(), model.forward(x_train_tensor[:1]).item()
+hook.remove()
+print(f"a hook that returns zeros: call {replaced:.4f}, forward {direct:.4f}")
+
 # %% train and eval
 dropout = nn.Dropout(0.5)
-dropout.train()
-in_training = dropout(torch.ones(8))
+draws = dropout(torch.ones(10000, 8))
+in_training = draws[0]
 dropout.eval()
 in_evaluation = dropout(torch.ones(8))
-print(in_training.tolist())
+print(in_training.tolist(), "has the sum", in_training.sum().item())
 print(in_evaluation.tolist())
+mean_sum = draws.sum(dim=1).mean().item()
+print(f"mean of {len(draws)} sums in training: {mean_sum:.1f}")
+
+tens = torch.full((4, 1), 10.0)
+with torch.no_grad():
+    normalise(tens)
+    in_train_mode = normalise.running_mean.item()
+normalise.eval()
+normalise(tens)
+in_eval_mode = normalise.running_mean.item()
+print(f"running mean: {in_train_mode:.1f} after a call in training mode, without gradients")
+print(f"              {in_eval_mode:.1f} after one in evaluation mode, with them")
 
 # %% The loop
 loss_fn = nn.MSELoss()
+
 for _ in range(1000):
     model.train()
     yhat = model(x_train_tensor)
@@ -120,8 +312,11 @@ for _ in range(1000):
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
+
 end = {name: value.item() for name, value in model.state_dict().items()}
 print(f"end: a = {end['a']:.4f}, b = {end['b']:.4f}")
+print(f"taken before the loop, read after it: a = {taken['a'].item():.4f}")
+print("what SGD remembers:", optimizer.state_dict()["state"])
 
 # %% A module in a module
 class LayerLinearRegression(nn.Module):
@@ -141,7 +336,7 @@ with torch.no_grad():
     layer_model.linear.bias.copy_(model.a)
     layer_model.linear.weight.copy_(model.b.view(1, 1))
     difference = (layer_model(x_train_tensor) - model(x_train_tensor)).abs().max().item()
-print(f"largest difference: {difference:.1e}")
+print(f"largest difference: {difference:.6f}")
 
 # %% Layers
 class TwoLayers(nn.Module):
@@ -163,6 +358,22 @@ print(f"numbers to learn: {sum(parameter.numel() for parameter in network.parame
 prediction = network(torch.ones(1, 3, device=device))
 params = dict(network.named_parameters()) | {"yhat": prediction}
 draw_graph(make_dot(prediction, params=params), "multilayer")
+
+def forward_in_numpy(state: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Return the network's output, of shape (rows, 1), for x of shape (rows, 3)."""
+    hidden = np.maximum(0, x @ state["hidden.weight"].T + state["hidden.bias"])
+    return hidden @ state["output.weight"].T + state["output.bias"]
+
+
+exact = TwoLayers().to(torch.float64)
+by_hand.load_state_dict(exact.state_dict())
+state = {name: value.numpy() for name, value in exact.state_dict().items()}
+inputs = torch.randn(50, 3, dtype=torch.float64)
+with torch.no_grad():
+    by_torch = exact(inputs)
+    module_difference = (by_hand(inputs) - by_torch).abs().max().item()
+    numpy_difference = np.abs(forward_in_numpy(state, inputs.numpy()) - by_torch.numpy()).max()
+print(f"largest difference: {numpy_difference:.12f} in NumPy, {module_difference:.12f} by hand")
 
 # %% Sequential
 torch.manual_seed(42)
@@ -201,7 +412,11 @@ def make_train_step(model: nn.Module, loss_fn: Callable, optimizer: Optimizer) -
 
 optimizer = optim.SGD(model.parameters(), lr=0.1)
 train_step = make_train_step(model, nn.MSELoss(), optimizer)
-losses = [train_step(x_train_tensor, y_train_tensor) for _ in range(1000)]
+losses = []
+
+for _ in range(1000):
+    losses.append(train_step(x_train_tensor, y_train_tensor))
+
 weight, bias = model[0].weight.item(), model[0].bias.item()
 print(f"weight = {weight:.4f}, bias = {bias:.4f}, loss {losses[-1]:.6f}")
 
@@ -210,13 +425,41 @@ axes.plot(range(1, 201), losses[:200], linewidth=2.5)
 axes.set(title="Training loss, first 200 epochs", xlabel="epoch", ylabel="loss (MSE)", yscale="log")
 save_figure(figure, "trainingloss")
 
+# %% By hand and by PyTorch
+lines = {
+    "nn.Linear": nn.Linear(1, 1),
+    "LinearByHand": LinearByHand(1, 1),
+    "ManualLinearRegression": ManualLinearRegression(),
+}
+first = lines["nn.Linear"].state_dict()
+lines["LinearByHand"].load_state_dict(first)
+lines["ManualLinearRegression"].load_state_dict({"a": first["bias"], "b": first["weight"][0]})
+
+x_exact, y_exact = torch.from_numpy(x_train), torch.from_numpy(y_train)
+histories = {}
+for name, line in lines.items():
+    line.to(torch.float64)
+    one_step = make_train_step(line, nn.MSELoss(), optim.SGD(line.parameters(), lr=0.1))
+    history = [one_step(x_exact, y_exact) for _ in range(1000)]
+    histories[name] = np.append(history, line(x_exact).detach())
+    apart = np.abs(histories[name] - histories["nn.Linear"]).max()
+    values = ", ".join(f"{key} {value.item():.4f}" for key, value in line.state_dict().items())
+    print(f"{name:<23}{values}, largest difference: {apart:.12f}")
+
 # %% What must hold
 np.testing.assert_allclose((start["a"], start["b"]), (0.3367, 0.1288), atol=5e-5)
 np.testing.assert_allclose((end["a"], end["b"]), (1.0235, 1.9690), atol=5e-5)
 np.testing.assert_allclose((weight, bias), (1.9690, 1.0235), atol=5e-5)
-assert difference < 1e-6
-assert len(after_call) == len(after_forward) == 1
-assert set(in_training.tolist()) == {0.0, 2.0}
-assert in_evaluation.tolist() == [1.0] * 8
-assert "running_mean" in normalise.state_dict()
+for history in histories.values():
+    np.testing.assert_allclose(history, histories["nn.Linear"], rtol=1e-12)
+assert max(module_difference, numpy_difference) < 1e-12 and difference < 1e-6
+assert list(by_hand.state_dict()) == list(network.state_dict()) and kept
+assert strict_error == "output.bias is missing; extra is unexpected"
+assert taken["a"].item() == end["a"] and optimizer.state_dict()["state"] == {}
+assert half.weight.item() == 7 and list(holder.state_dict()) == ["kept"]
+assert [name for name in same if not same[name]] == ["running_mean", "running_var"]
+assert "dtype" in late_move
+assert len(after_call) == len(after_forward) == 1 and replaced == 0 != direct
+assert set(in_training.tolist()) == {0.0, 2.0} and in_evaluation.tolist() == [1.0] * 8
+assert abs(mean_sum - 8) < 0.15 and in_train_mode == in_eval_mode == 1
 print("checked: by hand, as a layer and as Sequential, the model is the same line")

@@ -16,12 +16,15 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import hypothesis
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 TANGLED = ROOT / "tangled"
@@ -44,6 +47,15 @@ import multiprocessing, runpy, sys
 multiprocessing.set_start_method("spawn")
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try the same inputs in every run, take its time, and leave no file behind."""
+    hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+    hypothesis.settings.load_profile("same")
+    folder = tempfile.TemporaryDirectory(prefix="hypothesis-")
+    config.add_cleanup(folder.cleanup)
+    set_hypothesis_home_dir(folder.name)
 
 
 def is_constant(name: str) -> bool:

@@ -13,7 +13,7 @@ from conftest import ROOT
 from literate import __main__ as command_line
 from orgs import fails_with_one_line, org_text, run, run_process
 
-COMMANDS = ["tangle", "detangle", "run", "page", "notebooks", "watch"]
+COMMANDS = ["tangle", "detangle", "diffs", "run", "page", "notebooks", "watch"]
 
 
 def test_the_help_names_each_command(tmp_path):
@@ -35,6 +35,7 @@ CALLS = {
     "tangle p.org": ("tangle", "tangle_command", [Path("p.org")]),
     "detangle a.py": ("detangle", "detangle_command", [Path("a.py"), None]),
     "detangle a.py p.org": ("detangle", "detangle_command", [Path("a.py"), Path("p.org")]),
+    "diffs p.org": ("diffs", "diffs_command", [Path("p.org")]),
     "run a.py a.json": ("run", "run_command", [Path("a.py"), Path("a.json"), None]),
     "run a.py a.json a.objects": (
         "run",

@@ -62,6 +62,7 @@ def test_imports_run_in_the_order_in_which_the_readme_lists_the_modules():
         ("org", set()),
         ("tangle", {"files", "org"}),
         ("detangle", {"files", "org", "tangle"}),
+        ("diffs", {"files", "org", "detangle"}),
         ("run", {"files"}),
         ("watch", set()),
     ],

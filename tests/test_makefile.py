@@ -77,7 +77,9 @@ def test_a_new_tangler_tangles_again_and_runs_no_chapter(project, name):
     assert_nothing_to_do(project)
 
 
-@pytest.mark.parametrize("name", ["page.py", "post.py", "numbers.py", "page/page.css"])
+@pytest.mark.parametrize(
+    "name", ["page.py", "post.py", "numbers.py", "diffs.py", "questions.py", "page/page.css"]
+)
 def test_a_new_weaver_or_a_colour_of_the_page_weaves_again_and_runs_no_chapter(project, name):
     assert (project / "literate" / name).exists()
     (project / "literate" / name).touch()
@@ -169,6 +171,12 @@ def test_a_script_edited_by_hand_stops_make(project):
     assert "tangled/07_loss.py was edited by hand" in run.stderr
     assert script.read_text(encoding="utf-8") == edited
     assert "run" not in run.stdout
+
+
+def test_diffs_are_made_when_one_asks_and_run_nothing_else(project):
+    assert would_run(project, "diffs") == ["diffs"]
+    assert would_run(project, "diffs") == ["diffs"]
+    assert_nothing_to_do(project)
 
 
 def test_notebooks_are_made_once_and_again_when_one_is_missing(project):

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import pypandoc
 import pytest
 from nbformat import NotebookNode
 
@@ -295,14 +296,17 @@ y &= 2
 |---+---|
 | 1 | \(y\) |
 
-#+begin_src diff
+#+begin_src diff :from old :to new
 -old
 +new
 #+end_src
 
 : as it stands
 """
-    written = sources(only(write(chapter(1, block("x = 1"), text))), "markdown")[1]
+    ends = block("old", name="old", arguments=":tangle no")
+    ends += block("new", name="new", arguments=":tangle no")
+    org = write(chapter(1, block("x = 1"), text), chapter(2, block("y = 2"), ends))
+    written = sources(only(org, "01_part.ipynb"), "markdown")[1]
     assert written.startswith(
         "A **word**, `a|b`, a_(sub), $x_1 < 2$ and $$\\begin{align}\ny &= 2\n\\end{align}$$"
     )
@@ -323,6 +327,58 @@ def test_a_notebook_begins_with_its_title_and_where_it_is_from(write):
     text = sources(only(write(chapter(1, block("x = 1")))), "markdown")
     assert text[0].startswith("# 1. Part 1\n\nA chapter of the post *A small post* as a notebook.")
     assert "`post.org`" in text[0]
+
+
+def test_an_answer_folds_below_its_question(write):
+    text = r"""** Why?
+
+#+begin_question
+Is =a|b= /more/ than \(x_1\)?
+
+*Yes*, as in [[#ch-2][the next]]: \(x_1 < 2\), see [[#below][below]]:
+
+- one
+- two
+
+#+begin_src sh
+make
+#+end_src
+#+end_question
+#+begin_question
+And why?
+
+For reasons.
+#+end_question
+
+** Below
+:PROPERTIES:
+:CUSTOM_ID: below
+:END:
+"""
+    org = write(chapter(1, block("x = 1"), text), chapter(2, block("y = 2")))
+    text = sources(only(org, "01_part.ipynb"), "markdown")
+    assert text[-2] == (
+        "## Why?\n\n"
+        "Is `a|b` *more* than $x_1$?\n\n"
+        "<details>\n<summary>Answer</summary>\n\n"
+        "**Yes**, as in [the next](02_part.ipynb): $x_1 < 2$, see below:\n\n"
+        "- one\n- two\n\n``` sh\nmake\n```\n\n"
+        "</details>\n\n"
+        "And why?\n\n"
+        "<details>\n<summary>Answer</summary>\n\nFor reasons.\n\n</details>"
+    )
+    shown = pypandoc.convert_text(text[-2], "html", "gfm+tex_math_dollars")
+    tags = re.findall(r"<(/?(?:details|p|ul|pre))\b", shown)
+    first = ["p", "/p", "details", "p", "/p", "ul", "/ul", "pre", "/pre", "/details"]
+    assert tags == [*first, *["p", "/p", "details", "p", "/p", "/details"]]
+
+
+def test_a_block_of_the_script_cannot_fold_away(write):
+    question = f"#+begin_question\nWhy?\n\n{block('y = 2')}#+end_question\n"
+    org = write(chapter(1, block("x = 1"), question))
+    line = org.read_text().splitlines().index("y = 2")
+    with pytest.raises(ValueError, match=rf"post\.org:{line}: this block stands inside a list "):
+        notebooks.notebooks(org)
 
 
 # --- chapters with worker processes

@@ -211,10 +211,21 @@ def test_formulas_tables_and_examples(tmp_path):
 
 def test_other_languages_are_coloured(tmp_path):
     text = "* One\n#+begin_src sh\necho 1  # a comment\n#+end_src\n\n"
-    text += "#+begin_src diff\n-old\n+new\n#+end_src\n"
     html = page(tmp_path, text)
     assert '<span class="c"># a comment</span>' in html
+
+
+def test_a_diff_is_coloured_and_names_the_blocks_that_it_is_made_from(tmp_path):
+    text = block("old", ":tangle no", "one") + block("new", ":tangle no", "other")
+    text += "#+begin_src diff :from one :to other\n-old\n+new\n#+end_src\n"
+    html = page(tmp_path, "* One\n" + text)
     assert re.search(r'<span class="x">-old</span>\s+<span class="i">\+new</span>', html)
+    names = (
+        '<a class="name" href="#code-one">one</a>',
+        '<a class="name" href="#code-other">other</a>',
+    )
+    assert f'<div class="block"><p class="bar">from {names[0]} to {names[1]}</p><pre' in html
+    assert html.count("from <a") == 1
 
 
 def test_a_language_that_is_unknown(tmp_path):

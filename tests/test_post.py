@@ -1,11 +1,16 @@
-"""The Org file as a text: its figures, links, tables and diffs are true."""
+"""The Org file as a text: its figures, links, tables and diffs are true, its chapters whole."""
 
 import re
+from bisect import bisect_right
 
 import pytest
 
 from conftest import POST, ROOT, TANGLED
+from literate.org import read_blocks
+from literate.sections import outline_of
+from test_diffs import applied
 
+ENDINGS = 8  # so many chapters end with a summary and questions
 CHAPTERS = re.split(r"^\* ", POST, flags=re.MULTILINE)[1:]
 BLOCKS = re.findall(
     r"^#\+begin_src (\w+)([^\n]*)\n(.*?)^#\+end_src", POST, re.MULTILINE | re.DOTALL
@@ -77,25 +82,43 @@ def test_a_block_is_what_a_reader_can_hold_in_the_head(language, arguments, body
     assert max(map(len, body.splitlines())) <= 100
 
 
-def test_diffs_tell_the_truth():
-    """What a diff adds or keeps is in the chapter's script, what it drops is in an earlier one."""
-    scripts = {
-        int(path.name[:2]): {line.strip() for line in path.read_text(encoding="utf-8").splitlines()}
-        for path in TANGLED.glob("[0-9][0-9]_*.py")
-    }
-    # Lines that stand for what they say, without being the script's own words.
-    shorthand = {"for _ in range(epochs):", "loss = train_step(x_train_tensor, y_train_tensor)"}
-    shorthand |= {"loss = train_step(x_batch.to(device), y_batch.to(device))"}
-    diffs = 0
-    for chapter in CHAPTERS:
-        for body in re.findall(r"^#\+begin_src diff\n(.*?)^#\+end_src", chapter, re.M | re.S):
-            diffs += 1
-            number = int(chapter.split(".")[0])
-            earlier = set().union(*(scripts[n] for n in range(1, number)))
-            for line in body.splitlines():
-                known = earlier if line.startswith("-") else scripts[number]
-                assert line[1:].strip() in known | shorthand, line
-    assert diffs >= 4
+def test_a_diff_turns_a_block_of_an_earlier_section_into_its_own():
+    """At least one stands in each chapter that changes the loop."""
+    blocks = read_blocks(POST)[0]
+    named = {block.name: block for block in blocks if block.name}
+    headings = [line for _, line in outline_of(POST)]
+    starts = [line for level, line in outline_of(POST) if level == 1]
+    titles = [POST.split("\n")[line - 1] for line in starts]
+    chapters = set()
+    for diff in (block for block in blocks if block.language == "diff"):
+        first, second = named[diff.arguments["from"]], named[diff.arguments["to"]]
+        assert second.body in applied(first.body, diff.body), diff.line
+        assert bisect_right(headings, first.line) < bisect_right(headings, second.line), diff.line
+        chapter = bisect_right(starts, diff.line)
+        assert chapter == bisect_right(starts, second.line), diff.line
+        chapters.add(titles[chapter - 1].split(".")[0].removeprefix("* "))
+    assert chapters >= {"4", "6", "7", "8", "9"}
+
+
+def sentences(text):
+    """Return how many sentences a text has."""
+    return len(re.findall(r"""[.!?]["')*/=~]*(?=\s|$)""", text.strip()))
+
+
+@pytest.mark.parametrize("number", range(1, ENDINGS + 1))
+def test_a_chapter_ends_with_what_to_take_away_with_questions_and_with_claims(number):
+    (chapter,) = (one for one in CHAPTERS if one.startswith(f"{number}. "))
+    sections = dict(part.split("\n", 1) for part in chapter.split("\n** ")[1:])
+    assert list(sections)[-3:] == ["What to take away", "Can you say why?", "What must hold"]
+    away, why, _ = list(sections.values())[-3:]
+    assert not re.search(r"^\s*(?:#\+|[-+|:]|\d+[.)])", away, re.MULTILINE), "it is prose"
+    assert 3 <= sentences(away) <= 5
+    asked = re.findall(r"^#\+begin_question\n(.*?)\n\n(.*?)\n#\+end_question$", why, re.M | re.S)
+    assert 3 <= len(asked) <= 5
+    assert len(asked) == why.count("#+begin_question")
+    for question, answer in asked:
+        assert "?" in question
+        assert answer.strip()
 
 
 def test_no_leftovers():

@@ -317,6 +317,11 @@ def test_a_link_that_leads_nowhere(tmp_path, link):
     assert line.endswith("leads nowhere")
 
 
+def test_the_line_of_a_mistake_is_where_it_is_written_as_it_is(tmp_path):
+    line = refusal(tmp_path, "* One\nThe mark is #NONE.\n\nSee [[#none][words]].\n")
+    assert line == "post.org:7: the link #none leads nowhere"
+
+
 @pytest.mark.parametrize("own", ["code-f", "figure-a", "text", "a.py"])
 def test_an_address_that_is_there_twice(tmp_path, own):
     (tmp_path / "a.png").write_bytes(png())
@@ -600,6 +605,18 @@ REFUSED = {
         "the attribute :onload is not supported",
     ),
     "our own class": ("#+begin_block\nWords.\n#+end_block", "#+begin_block is not supported"),
+    "a special block": ("#+begin_center\nx\n#+end_center", "#+begin_center is not supported"),
+    "one in capitals": ("#+BEGIN_NOTE\nWords.\n#+END_NOTE", "#+begin_NOTE is not supported"),
+    "one that pandoc moves": (
+        "#+begin_abstract\nWords.\n#+end_abstract",
+        "#+begin_abstract is not supported",
+    ),
+    "one that begins like ours": (
+        "#+begin_questions\nx\n#+end_questions",
+        "#+begin_questions is not supported",
+    ),
+    "one in a list": ("- a\n  #+begin_note\n  x\n  #+end_note", "#+begin_note is not supported"),
+    "a drawer": (":NOTES:\nWords.\n:END:", "the drawer :NOTES: is not supported"),
     "tag": ("** Part :tag:", "a heading with a tag or a state is not supported"),
     "state": ("** TODO Part", "a heading with a tag or a state is not supported"),
 }

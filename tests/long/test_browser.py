@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from conftest import POST, ROOT, TANGLED
 from literate import org, tangle
+from literate.page import WIDE
 from literate.post import Post
 
 ORG = ROOT / "pytorch-first-principles.org"
@@ -262,7 +264,11 @@ def test_a_picture_with_panels_in_a_row_is_never_too_small_to_read(look):
     widths = look.evaluate(
         "[...document.querySelectorAll('figure .wide img')].map((image) => image.clientWidth)"
     )
-    assert len(widths) == 4
+    sizes = []
+    for path in (ROOT / "figures").glob("*.png"):
+        with Image.open(path) as picture:
+            sizes.append(picture.size)
+    assert len(widths) == sum(width > WIDE * height for width, height in sizes) >= 4
     assert min(widths) >= 640
 
 
@@ -301,6 +307,50 @@ def test_a_link_to_a_block_that_is_folded_unfolds_it(browser):
     page.wait_for_timeout(300)
     assert code.is_visible()
     assert page.complaints == []
+    page.context.close()
+
+
+QUESTIONS = len(re.findall(r"^#\+begin_question$", POST, re.MULTILINE))
+
+
+def test_every_answer_is_folded_and_its_question_is_there_to_read(look):
+    asked = look.locator("main .question > summary")
+    assert asked.count() == QUESTIONS > 0
+    assert all(question.is_visible() for question in asked.all())
+    assert look.locator("main .question[open]").count() == 0
+    answers = look.locator("main .question > :not(summary)")
+    assert answers.count() >= QUESTIONS
+    assert not any(answer.is_visible() for answer in answers.all())
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_answer_unfolds_and_folds_by_keyboard(browser, width):
+    page = open_page(browser, width)
+    page.locator("h3[id$='-can-you-say-why'] .anchor").first.focus()
+    page.keyboard.press("Tab")
+    question = page.locator(".question:has(> summary:focus-visible)")
+    asked, answer = question.locator("summary"), question.locator("> :not(summary)").first
+    assert asked.evaluate("s => getComputedStyle(s).outlineStyle") == "solid"
+    assert asked.bounding_box()["height"] >= 24
+    page.keyboard.press("Enter")
+    assert answer.is_visible()
+    below, above = answer.bounding_box(), asked.bounding_box()
+    assert below["y"] >= above["y"] + above["height"]
+    assert wider_than_the_page(page, width) == []
+    page.keyboard.press("Space")
+    assert not answer.is_visible()
+    page.locator(".question > summary").last.evaluate("s => s.click()")
+    assert page.locator(".question[open]").count() == 1
+    assert page.complaints == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_opened_answers_fit_into_the_page(browser, width):
+    page = open_page(browser, width)
+    page.evaluate("document.querySelectorAll('.question').forEach((d) => (d.open = true))")
+    assert page.locator(".question[open]").count() == QUESTIONS
+    assert wider_than_the_page(page, width) == []
     page.context.close()
 
 
@@ -487,9 +537,9 @@ def test_without_scripts_everything_is_there_to_read(browser, desktop):
     assert page.locator("nav ol").first.is_visible()
     assert page.locator("nav li li a").first.is_visible()
     assert page.locator(".copy").count() == 0
-    for folded in (".set-up", ".output details"):
+    for folded, inside in ((".set-up", "pre"), (".output details", "pre"), (".question", "> p")):
         page.locator(f"main {folded} summary").first.click()
-        assert page.locator(f"main {folded} pre").first.is_visible()
+        assert page.locator(f"main {folded}").first.locator(inside).first.is_visible()
     text = """(e) => {
         const copy = e.cloneNode(true);
         copy.querySelectorAll(".copy").forEach((button) => button.remove());
@@ -508,6 +558,9 @@ def test_on_paper_everything_is_open_and_nothing_is_to_click(browser):
         assert output.bounding_box()["height"] > 40
     for code in page.locator("main details.set-up pre").all():
         assert code.bounding_box()["height"] > 40
+    for question in page.locator("main .question").all():
+        assert question.locator("summary").is_visible()
+        assert all(part.is_visible() for part in question.locator("> :not(summary)").all())
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     assert page.pdf(format="A4").count(b"/Type /Page\n") > 60
     page.context.close()
@@ -542,6 +595,7 @@ def audits(browser: Browser) -> Iterator[dict[tuple[int, str], Page]]:
 
 @pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
 def test_axe_finds_no_violation(audits, look):
+    assert audits[look].locator("main details.question[open]").count() == QUESTIONS
     result = audits[look].evaluate("audit")
     assert [(rule["id"], rule["nodes"][0]["html"][:99]) for rule in result["violations"]] == []
     assert len(result["passes"]) > 20

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from orgs import contents, org_text, tangled_text
+from orgs import contents, named, org_text, tangled_text
 from test_tangle import TORTURE, TORTURE_SCRIPTS, committed
 
 pytestmark = pytest.mark.skipif(shutil.which("emacs") is None, reason="emacs is not installed")
@@ -48,6 +48,14 @@ SAME = {
     "a formula": "\\begin{x}\ny\n\\end{x}\n" + org_text("x"),
     "no mode line": "text\n# -*- coding: latin-1 -*-\n" + org_text("é"),
     "a section first": "** A\n" + org_text("x") + "* B\n" + org_text("y"),
+    "a diff, whose arguments Emacs does not know": "#+property: header-args :noweb yes\n"
+    + named("one", "<<part>>\n1")
+    + named("other", "<<part>>\n2")
+    + named("part", "p")
+    + "#+begin_src diff :from one :to other\n <<part>>\n-1\n+2\n#+end_src\n"
+    + org_text("<<other>>\nx"),
+    "an empty diff": org_text("x") + "#+begin_src diff :from one :to other\n#+end_src\n",
+    "a block in an answer": "#+begin_question\nWhy?\n\n" + org_text("x") + "#+end_question\n",
     "a folder is made": org_text("x", ":tangle new/a.py :mkdirp yes"),
 }
 
