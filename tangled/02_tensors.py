@@ -15,7 +15,7 @@ vector = torch.tensor([1.0, 2.0, 3.0])
 matrix = torch.ones(2, 3)
 cube = torch.randn(2, 3, 4)
 for name, tensor in (("scalar", scalar), ("vector", vector), ("matrix", matrix), ("cube", cube)):
-    print(f"{name}: dimensions {tensor.dim()}, shape {tuple(tensor.shape)}, size {tensor.numel()}")
+    print(f"{name}: dim {tensor.dim()}, shape {tuple(tensor.shape)}, entries {tensor.numel()}")
 assert cube.size() == cube.shape
 
 # %% Making tensors
@@ -35,7 +35,7 @@ print(torch.Tensor(torch.tensor([1, 2])))
 print(torch.tensor(3), "but torch.Tensor(3) has the shape", tuple(torch.Tensor(3).shape))
 
 # %% Indexing
-table = torch.arange(12).view(3, 4)
+table = torch.arange(12).reshape(3, 4)
 print(table[1, 2], table[0], table[:, 1], table[-1, ::2])
 row = table[0]
 row[0] = 100
@@ -61,6 +61,7 @@ single = torch.tensor([0.5, 0.5, 0.5])
 double = single.double()
 print((whole + single).dtype, (single + double).dtype, (single + 1e-9).dtype)
 print((whole + 0.5).dtype, (single + torch.tensor(1.0, dtype=torch.float64)).dtype)
+print((whole / whole).dtype)
 wrapped = torch.tensor([200], dtype=torch.uint8) + 100, torch.tensor([100], dtype=torch.int8) + 100
 print(*wrapped)
 

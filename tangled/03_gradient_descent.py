@@ -49,7 +49,8 @@ def gradients(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.
     error = y - (a + b * x)
     return np.array([-2 * error.mean(), -2 * (x * error).mean()])
 
-first_gradients = a_grad, b_grad = gradients(a, b, x_train, y_train)
+first_gradients = gradients(a, b, x_train, y_train)
+a_grad, b_grad = first_gradients
 print(f"gradients: {a_grad:.10f} by a, {b_grad:.10f} by b")
 
 def mse(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:

@@ -204,7 +204,8 @@ for doublings in (2, 10):
 
 # %% The tape fits the line
 np.random.seed(42)
-start = a, b = np.random.randn(1), np.random.randn(1)
+a, b = np.random.randn(1), np.random.randn(1)
+start = a, b
 learning_rate = 0.1
 for _ in range(1000):
     yhat = a + b * x_train
@@ -217,11 +218,11 @@ for _ in range(1000):
 numpy_end = np.ravel((a, b))
 print(f"derived by hand: a = {a[0]:.8f}, b = {b[0]:.8f}")
 
-parameters = a, b = Value(start[0]), Value(start[1])
+a, b = Value(start[0]), Value(start[1])
 for _ in range(1000):
     loss = ((y_train - (a + b * x_train)) ** 2).mean()
     loss.backward()
-    for parameter in parameters:
+    for parameter in (a, b):
         parameter.data -= learning_rate * parameter.grad
         parameter.grad = None
 tape_end = np.ravel((a.data, b.data))
@@ -260,7 +261,8 @@ from collections.abc import Callable
 def largest_difference(expression: Callable, arrays: list[np.ndarray]) -> float:
     """Return the largest difference between tape and PyTorch, over the value and all gradients.
 
-    expression: takes one value or tensor for each array and returns one number as such.
+    expression: takes a Value or a tensor for each array and returns one of the same class,
+    which must hold a single number.
     """
     ours = [Value(array) for array in arrays]
     theirs = [torch.tensor(array, requires_grad=True) for array in arrays]

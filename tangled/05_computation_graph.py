@@ -49,7 +49,7 @@ yhat = a + b * x_train_tensor
 addition = yhat.grad_fn
 multiplication = addition.next_functions[1][0]
 for node in (addition, multiplication):
-    sources = [source and type(source).__name__ for source, _ in node.next_functions]
+    sources = [type(source).__name__ if source else None for source, _ in node.next_functions]
     print(type(node).__name__, "leads to", sources)
 
 from typing import NamedTuple
@@ -235,7 +235,7 @@ print(f"thawed, a needs a gradient again: {a.requires_grad}")
 def nonsensical_loss(
     a: torch.Tensor, b: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean squared error, and where that is above 1 the one without a on top."""
+    """Return the mean squared error; where it is above 1, add that of the line without a."""
     loss = ((y - (a + b * x)) ** 2).mean()
     if loss > 1:
         loss = loss + ((y - b * x) ** 2).mean()

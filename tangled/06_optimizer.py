@@ -106,7 +106,7 @@ for clear in ("before forward", "before backward", "after step"):
 # %% An optimizer by hand
 
 class OptimizerByHand:
-    """Holds parameters, and of each a memory; a subclass says how to update one.
+    """Holds parameters, with a memory for each; a subclass says how to update one.
 
     A parameter is anything with data and grad, both of them tensors or both NumPy arrays.
     """
@@ -176,7 +176,7 @@ class SGDByHand(OptimizerByHand):
         parameter.data -= self.lr * step
 
 def largest_difference(by_hand: type, theirs: type, **settings: Any) -> float:
-    """Take 100 steps with both optimizers; return how far their parameters ever are apart."""
+    """Take 100 steps with both optimizers; return how far apart their parameters ever get."""
     generator = torch.Generator().manual_seed(42)
     start = torch.randn(3, 4, generator=generator, dtype=torch.float64)
     ours, torchs = start.clone().requires_grad_(), start.clone().requires_grad_()

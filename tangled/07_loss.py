@@ -68,7 +68,7 @@ from collections.abc import Callable
 loss_fn = nn.MSELoss()
 predictions = torch.tensor([1.0, 3.0, 5.0])
 targets = torch.tensor([1.0, 2.0, 3.0])
-by_hand = ((0) ** 2 + (-1) ** 2 + (-2) ** 2) / 3
+by_hand = (0**2 + (-1) ** 2 + (-2) ** 2) / 3
 print(f"by hand {by_hand:.4f}, MSELoss {loss_fn(predictions, targets).item():.4f}")
 
 def largest_difference(
@@ -141,6 +141,7 @@ for _ in range(1000):
     optimizer.zero_grad()
 
 pairs = tuple((yhat_flat - y_flat).shape)
+# The z in b's format prints -0.000 as 0.000.
 print(f"a = {a_flat.item():.3f}, b = {b_flat.item():z.3f}, loss {loss_flat.item():.4f}")
 print(f"{tuple(yhat_flat.shape)} minus {tuple(y_flat.shape)} is {pairs}")
 print(f"mean of the targets: {y_flat.mean().item():.3f}")

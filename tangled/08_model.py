@@ -190,7 +190,8 @@ weight_before = by_hand.hidden.weight
 by_hand.to(torch.float64)
 kept = by_hand.hidden.weight is weight_before
 print(f"cast to {weight_before.dtype}: the same object {kept}, leaf {weight_before.is_leaf}")
-print("mode of the hidden layer:", by_hand.hidden.training, by_hand.eval().hidden.training)
+mode = by_hand.hidden.training
+print(f"hidden layer in training mode: {mode}, after eval(): {by_hand.eval().hidden.training}")
 state = by_hand.state_dict()
 state["extra"] = state.pop("output.bias")
 try:
