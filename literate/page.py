@@ -139,8 +139,11 @@ def contents_html(post: Post) -> str:
 
 
 def breakable(node: Node) -> Node:
-    """Return inline code that may go on in the next line after a dot, a bracket and the like."""
-    code = re.sub(r"(?<=[.(_,=])(?=\w)", "<wbr>", escape(node["c"][1], quote=False))
+    """Return inline code that may go on in the next line after a dot, a bracket and the like.
+
+    It may not after the point in a number.
+    """
+    code = re.sub(r"(?<=[.(_,=])(?<!\d\.)(?=\w)", "<wbr>", escape(node["c"][1], quote=False))
     return raw(f"<code>{code}</code>", "RawInline")
 
 

@@ -138,7 +138,7 @@ errors = y_train.ravel() - a_axis[..., None] - b_axis[..., None] * x_train.ravel
 height = (errors**2).mean(axis=-1)
 levels = np.geomspace(0.01, 3, 12)
 
-figure, panels = plt.subplots(1, 3, figsize=(12, 6), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(12, 5.4), sharey=True, layout="constrained")
 for panel, (name, path), color in zip(panels, paths.items(), ("C0", "C1", "C3"), strict=True):
     panel.contour(a_axis, b_axis, height, levels, colors="grey", linewidths=1)
     panel.plot(path[:, 0], path[:, 1], ".-", color=color, linewidth=1.5, markersize=5)

@@ -118,7 +118,7 @@ class Arithmetic(Recorded):
         return -self + other
 
     def __truediv__(self, other):
-        return self * (1.0 / other)
+        return self * (np.float64(1) / other)  # in 64 bits, whatever other holds
 
     def __rtruediv__(self, other):
         return self**-1 * other

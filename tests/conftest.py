@@ -51,11 +51,24 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let Hypothesis try the same inputs in every run, take its time, and leave no file behind."""
-    hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
+    hypothesis.settings.register_profile(
+        "same",
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],  # which looks at the clock
+    )
     hypothesis.settings.load_profile("same")
     folder = tempfile.TemporaryDirectory(prefix="hypothesis-")
     config.add_cleanup(folder.cleanup)
     set_hypothesis_home_dir(folder.name)
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Let a test draw the same numbers from torch whether it runs alone or after others."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 def is_constant(name: str) -> bool:

@@ -17,7 +17,7 @@ from conftest import POST, TANGLED, Definitions
 SCRIPT = TANGLED / "06_optimizer.py"
 RULES = ("SGD", "RMSprop", "Adam", "AdamW")
 EACH_RULE = pytest.mark.parametrize("rule", RULES)
-SOME = settings(deadline=None, derandomize=True, max_examples=30, database=None)
+SOME = settings(max_examples=30)
 
 
 def test_end_after_1000_epochs_is_golden(chapter):
@@ -188,6 +188,16 @@ def test_the_script_s_own_comparisons_find_no_difference(chapter):
         words = " ".join(options for name, options, _ in lines if name == rule)
         options = list(inspect.signature(chapter.names[f"{rule}ByHand"]).parameters)[1:]
         assert [option for option in options if f"{option}=" not in words] == [], rule
+
+
+def test_a_difference_on_the_way_counts_though_the_ends_agree(chapter):
+    class Detour(chapter.names["SGDByHand"]):
+        def update(self, parameter, memory):
+            super().update(parameter, memory)
+            steps = memory["steps"] = memory.get("steps", 0) + 1
+            parameter.data += {50: 0.5, 51: -0.5}.get(steps, 0)
+
+    assert chapter.names["largest_difference"](Detour, optim.SGD) == pytest.approx(0.5)
 
 
 MUTANTS = [
@@ -406,6 +416,15 @@ def test_every_optimizer_arrives_and_momentum_is_faster(chapter):
     others = ["RMSprop", "RMSprop, rate 0.01", "Adam", "Adam, rate 0.1"]
     assert list(ends) == printed == ["SGD", "SGD, momentum 0.9", *others]
     assert ends["SGD, momentum 0.9"] < ends["SGD"] < 300
+
+
+def test_a_path_begins_at_the_start_with_the_loss_that_is_there(chapter):
+    names = chapter.names
+    x, y = names["x_train_tensor"].cpu().double(), names["y_train_tensor"].cpu().double()
+    losses, path = names["follow"](lambda p: optim.SGD(p, lr=0.1), x, y, 3)
+    assert path[0].tolist() == [0.5, 0]
+    for loss, (a, b) in zip(losses, path, strict=True):
+        assert loss == pytest.approx(((y - a - b * x) ** 2).mean().item(), rel=1e-12)
 
 
 def test_adam_is_as_slow_as_its_rate(golden):

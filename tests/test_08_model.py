@@ -368,7 +368,7 @@ def test_three_lines_learn_the_same(chapter):
     assert chapter.output.count("largest difference: 0.000000000000\n") == 3
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), momentum=st.sampled_from([0, 0.9]))
 def test_a_network_by_hand_is_trained_like_torch_s(chapter, seed, momentum):
     """From any start, on any points, for 20 steps: losses, gradients and ends."""
@@ -391,7 +391,7 @@ def test_a_network_by_hand_is_trained_like_torch_s(chapter, seed, momentum):
 NUMBERS = st.floats(-1e3, 1e3)
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_the_forward_pass_in_numpy(chapter, data):
     network = chapter.names["TwoLayers"]().to(torch.float64)

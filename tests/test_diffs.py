@@ -323,5 +323,6 @@ def test_a_block_cannot_bring_in_a_diff():
 def test_hypothesis_tries_the_same_inputs_takes_its_time_and_leaves_nothing_behind():
     settings = hypothesis.settings()
     assert (settings.derandomize, settings.deadline, settings.database) == (True, None, None)
+    assert hypothesis.HealthCheck.too_slow in settings.suppress_health_check
     place = Path(storage_directory("examples", intent_to_write=False).path)
     assert ROOT not in place.parents

@@ -199,12 +199,14 @@ def test_a_picture_with_panels_in_a_row_scrolls_and_another_does_not(tmp_path):
 def test_formulas_tables_and_examples(tmp_path):
     text = "* One\nInline \\(a^2\\) and\n\\[ b = \\frac12 \\]\n"
     text += "\\begin{align*}\nx &= 1 \\\\\ny &= 2\n\\end{align*}\n\n"
-    text += "| a | b |\n|---+---|\n| 1 | =a.b= |\n\n#+begin_example\nas it is\n#+end_example\n"
+    text += "| a | b |\n|---+---|\n| 1 | =a.b= |\n| 2 | =f(x=0.9, y)= |\n\n"
+    text += "#+begin_example\nas it is\n#+end_example\n"
     html = page(tmp_path, text)
     assert html.count("<math") == 3
     assert html.count('class="wide" tabindex="0"') == 3
     assert "<mtable" in html
     assert "<code>a.<wbr>b</code>" in html
+    assert "<code>f(<wbr>x=<wbr>0.9, y)</code>" in html  # a number stays whole
     assert "as it is\n" in html
     assert 'class="block"' not in html
 
