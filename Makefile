@@ -5,8 +5,9 @@ PAGE     := pytorch-first-principles.html
 CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_graph 06_optimizer \
             07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
             12_parallelism 13_hyperparameter_search 14_autoencoder
-SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py
-LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log
+SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py \
+            tangled/autoencoder_variants.py
+LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log logs/autoencoder_variants.log
 RUNS     := $(LOGS) $(LOGS:.log=.json) $(LOGS:.log=.objects)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
@@ -34,10 +35,11 @@ LITERATE      := $(PYTHON) -m literate
 07_loss_draws                     := classifier
 08_model_draws                    := multilayer trainingloss
 09_dataset_draws                  := minibatch_losses
-10_training_loop_draws            := train_val_curves2 train_val_curves
+10_training_loop_draws            := train_val_curves2 train_val_curves our_own_parts
 11_checkpoint_and_scheduler_draws := lr_scheduler schedulers
-13_hyperparameter_search_draws    := hyperparameter_search
-14_autoencoder_draws              := autoencoder val_loss mnist_ae image_10 image_20 embedding
+13_hyperparameter_search_draws    := expected_improvement hyperparameter_search
+14_autoencoder_draws              := network autoencoder val_loss mnist_ae image_10 image_20 embedding
+autoencoder_variants_draws        := denoised confusion walks grid first_layer
 
 # Expands to FORCE where one of the files is missing, to nothing where all are there.
 if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
@@ -79,7 +81,7 @@ $(SCRIPTS): .tangled ;
 
 # --- from scripts to logs, figures and checkpoints
 
-$(foreach chapter,$(CHAPTERS),$(eval \
+$(foreach chapter,$(CHAPTERS) autoencoder_variants,$(eval \
   logs/$(chapter).log: $(call if-missing,$($(chapter)_draws:%=figures/%.png))))
 
 # Beside the log, NAME.json says which line printed what, and NAME.objects keeps what the tests look at.
@@ -89,7 +91,7 @@ logs/%.log logs/%.json logs/%.objects: tangled/%.py | $(ENVIRONMENT)
 		|| { cat logs/$*.log.new >&2; rm logs/$*.log.new; exit 1; }
 	@mv logs/$*.log.new logs/$*.log
 
-logs/14_autoencoder.log: | data/verified
+logs/14_autoencoder.log logs/autoencoder_variants.log: | data/verified
 
 $(CHAPTERS): %: logs/%.log
 	@cat $<

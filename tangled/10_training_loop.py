@@ -105,6 +105,8 @@ def plot_train_val(losses: list[float], val_losses: list[float], title: str) -> 
 
 figure = plot_train_val(losses[:100], val_losses[:100], "Both losses, first 100 epochs")
 save_figure(figure, "train_val_curves2")
+lower = [epoch for epoch in range(1, 101) if val_losses[epoch - 1] < losses[epoch - 1]]
+print(f"validation is lower in {len(lower)} epochs, from {lower[0]} to {lower[-1]}")
 
 # %% How can validation be better than training?
 
@@ -124,12 +126,16 @@ torch.manual_seed(42)
 random_split(dataset, [80, 20])  # draws what the loaders drew, so that the start is the same
 fresh_model = nn.Sequential(nn.Linear(1, 1)).to(device)
 fresh_step = make_train_step(fresh_model, loss_fn, optim.SGD(fresh_model.parameters(), lr=0.1))
-during = np.mean([fresh_step(xb.to(device), yb.to(device)) for xb, yb in train_loader])
-after = validation(fresh_model, loss_fn, train_loader)
-print(f"training loss of the first epoch: {during:.4f} measured during, {after:.4f} after it")
+during, after, lines = [], [], []
+for _ in range(100):
+    during.append(np.mean([fresh_step(xb.to(device), yb.to(device)) for xb, yb in train_loader]))
+    after.append(validation(fresh_model, loss_fn, train_loader))
+    lines.append([parameter.item() for parameter in fresh_model.parameters()])
+print(f"training loss of the first epoch: {during[0]:.4f} measured during, {after[0]:.4f} after it")
 print(f"validation loss of the first epoch: {val_losses[0]:.4f}")
-below = sum(val < train for train, val in zip(losses[:100], val_losses[:100], strict=True))
-print(f"validation is lower in {below} of the first 100 epochs")
+still_lower = [epoch for epoch in range(1, 101) if val_losses[epoch - 1] < after[epoch - 1]]
+print(f"still lower in {len(still_lower)} epochs, from {still_lower[0]} to {still_lower[-1]}")
+print(f"higher from epoch {still_lower[-1] + 1} on")
 
 def noise_in(part: Subset, x: np.ndarray, y: np.ndarray, a: float, b: float) -> float:
     """Return the mean squared distance of a part's points from y = a + bx."""
@@ -139,6 +145,16 @@ def noise_in(part: Subset, x: np.ndarray, y: np.ndarray, a: float, b: float) -> 
 train_noise = noise_in(train_dataset, x, y, true_a, true_b)
 val_noise = noise_in(val_dataset, x, y, true_a, true_b)
 print(f"mean squared noise: {train_noise:.5f} in the 80 points, {val_noise:.5f} in the 20")
+
+variances = [x[part.indices].var() for part in (train_dataset, val_dataset)]
+print(f"variance of x: {variances[0]:.3f} in the 80 points, {variances[1]:.3f} in the 20")
+misses = [
+    [noise_in(part, x, bias + weight * x, true_a, true_b) for part in (train_dataset, val_dataset)]
+    for weight, bias in lines
+]
+print(f"after 10 epochs the line misses by {misses[9][0]:.3f} and {misses[9][1]:.3f}")
+without_noise = [epoch for epoch in range(1, 101) if misses[epoch - 1][1] < misses[epoch - 1][0]]
+print(f"without noise: lower in {len(without_noise)} epochs, from {without_noise[0]} on")
 
 # %% The loop as functions
 uneven_loader = DataLoader(train_dataset, batch_size=30)
@@ -209,14 +225,462 @@ losses, val_losses = train_loop(model, loss_fn, optimizer, 1000, train_loader, v
 weight, bias = (parameter.item() for parameter in model.parameters())
 print(f"weight = {weight:.4f}, bias = {bias:.4f}")
 # 8. How it went
-save_figure(plot_train_val(losses, val_losses, "Training and validation"), "train_val_curves")
+figure = plot_train_val(losses, val_losses, "Training and validation")
+figure.axes[0].set(xscale="log", xlabel="epoch (logarithmic scale)")
+save_figure(figure, "train_val_curves")
+
+# %% A fixed order or a shuffled one
+rows = train_dataset.indices
+columns = np.hstack([x[rows], np.ones_like(x[rows])])
+minimum = np.linalg.lstsq(columns, y[rows], rcond=None)[0].ravel()
+print(f"the minimum: weight = {minimum[0]:.4f}, bias = {minimum[1]:.4f}")
+
+import copy
+
+copied = copy.deepcopy(model)
+copied_step = make_train_step(copied, loss_fn, optim.SGD(copied.parameters(), lr=0.1))
+places = []
+for _ in range(2):
+    for x_batch, y_batch in train_loader:
+        copied_step(x_batch.to(device), y_batch.to(device))
+        places.append(next(copied.parameters()).item())
+    print("weight after each batch:", " ".join(f"{place:.4f}" for place in places[-5:]))
+
+def shuffled_end(train_dataset: Subset, device: torch.device) -> list[float]:
+    """Return weight and bias after 50 epochs in shuffled order, from the seed 42."""
+    torch.manual_seed(42)
+    loader = DataLoader(train_dataset, batch_size=16, shuffle=True)
+    model = nn.Sequential(nn.Linear(1, 1)).to(device)
+    train_loop(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1), 50, loader)
+    return [parameter.item() for parameter in model.parameters()]
+
+
+shuffled = [shuffled_end(train_dataset, device) for _ in range(2)]
+print("two shuffled runs end at the same numbers:", shuffled[0] == shuffled[1])
+
+# %% Nothing but our own parts
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+
+from torch.utils.data import Dataset
+
+
+class CustomDataset(Dataset):
+    """Pairs (x, y), one for each row of two tensors with the same number of rows."""
+
+    def __init__(self, x_tensor: torch.Tensor, y_tensor: torch.Tensor) -> None:
+        self.x = x_tensor
+        self.y = y_tensor
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return one pair."""
+        return self.x[index], self.y[index]
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.x)
+
+
+def sampler_by_hand(size: int, shuffle: bool, generator: torch.Generator | None) -> Iterator[int]:
+    """Yield the numbers from 0 to size - 1, each once; shuffled, in an order that is drawn."""
+    if not shuffle:
+        yield from range(size)
+        return
+    if generator is None:
+        seed = torch.empty((), dtype=torch.int64).random_().item()
+        generator = torch.Generator().manual_seed(seed)
+    yield from torch.randperm(size, generator=generator).tolist()
+    torch.randperm(size, generator=generator)  # PyTorch draws another one, and does not use it
+
+
+def collate_by_hand(examples: list) -> torch.Tensor | list | tuple | dict:
+    """Return one batch: each number, array or tensor in the examples gets one dimension more.
+
+    Strings stay as they are. Raises TypeError for an example of any other kind.
+    """
+    first = examples[0]
+    if isinstance(first, (torch.Tensor, np.ndarray)):
+        return torch.stack([torch.as_tensor(example) for example in examples])
+    if isinstance(first, (int, float, np.number)):
+        return torch.tensor(examples, dtype=torch.float64 if isinstance(first, float) else None)
+    if isinstance(first, str):
+        return examples
+    if isinstance(first, dict):
+        return {name: collate_by_hand([each[name] for each in examples]) for name in first}
+    if isinstance(first, (tuple, list)):
+        return [collate_by_hand(column) for column in zip(*examples, strict=True)]
+    raise TypeError(f"cannot make a batch of {type(first).__name__}")
+
+
+def loader_by_hand(
+    dataset: Dataset,
+    batch_size: int,
+    shuffle: bool = False,
+    generator: torch.Generator | None = None,
+) -> Iterator:
+    """Yield the batches of one epoch; the last one holds what is left."""
+    torch.empty((), dtype=torch.int64).random_(generator=generator)  # the workers' seed, unused
+    numbers = sampler_by_hand(len(dataset), shuffle, generator)
+    while batch := list(islice(numbers, batch_size)):
+        yield collate_by_hand([dataset[number] for number in batch])
+
+class Recorded:
+    """An array that remembers what it was computed from.
+
+    data: the numbers, in float64. grad: their gradient, an array of the same shape; None before
+    the first backward. sources: pairs of a value that this one was computed from and a function
+    of this value's gradient that returns the share of that source.
+    """
+
+    __array_ufunc__ = None  # NumPy then leaves array * value to us instead of trying it itself
+
+    def __init__(self, data: np.ndarray | float, *sources: tuple) -> None:
+        self.data = np.array(data, dtype=np.float64)
+        self.grad = None
+        # Plain numbers and arrays are not followed: nobody asks for their gradient.
+        self.sources = [source for source in sources if isinstance(source[0], Recorded)]
+        self.depth = max((source.depth + 1 for source, _ in self.sources), default=0)
+
+    def backward(self) -> None:
+        """Compute the gradient of this value, which must be one number, by all values behind it."""
+        if self.data.size != 1:
+            raise ValueError(f"backward starts from one number, not from shape {self.data.shape}")
+        order = backward_order(self)
+        for value in order:
+            if value.sources or value.grad is None:  # a value without sources keeps what it has
+                value.grad = np.zeros_like(value.data)
+        self.grad += 1
+        for value in order:
+            for source, share in value.sources:
+                source.grad += unbroadcast(share(value.grad), source.data.shape)
+
+
+def backward_order(result: Recorded) -> list[Recorded]:
+    """Return a value and all behind it, each after everything that was computed from it."""
+    found, known = [result], {result}
+    for value in found:  # the list grows as we go through it
+        for source, _ in value.sources:
+            if source not in known:
+                known.add(source)
+                found.append(source)
+    return sorted(found, key=lambda value: value.depth, reverse=True)
+
+
+def unbroadcast(share: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sum an array over the axes along which broadcasting stretched the shape to the array's."""
+    added = tuple(range(share.ndim - len(shape)))
+    stretched = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    return share.sum(axis=added).sum(axis=stretched, keepdims=True)
+
+
+def data_of(operand: Recorded | np.ndarray | float) -> np.ndarray:
+    """Return the numbers of a value, an array or a plain number."""
+    return operand.data if isinstance(operand, Recorded) else np.asarray(operand, np.float64)
+
+
+class Arithmetic(Recorded):
+    """Recorded arrays with + - * / and **, with a number or an array on either side.
+
+    The exponent of ** is a number or an array of numbers, not a Value.
+    """
+
+    def __add__(self, other):
+        x, y = self.data, data_of(other)
+        return Value(x + y, (self, lambda grad: grad), (other, lambda grad: grad))
+
+    def __mul__(self, other):
+        x, y = self.data, data_of(other)
+        return Value(x * y, (self, lambda grad: grad * y), (other, lambda grad: grad * x))
+
+    def __pow__(self, n):
+        x = self.data
+        return Value(x**n, (self, lambda grad: grad * n * x ** (n - 1)))
+
+    def __neg__(self):
+        return self * -1.0
+
+    def __sub__(self, other):
+        return self + other * -1.0
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def __truediv__(self, other):
+        return self * (np.float64(1) / other)  # in 64 bits, whatever other holds
+
+    def __rtruediv__(self, other):
+        return self**-1 * other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+class Value(Arithmetic):
+    """A float64 array whose operations are recorded: arithmetic, @, sum, mean and functions."""
+
+    def __matmul__(self, other):
+        x, y = self.data, data_of(other)
+        if x.ndim != 2 or y.ndim != 2:
+            raise ValueError(f"@ takes two matrices, not the shapes {x.shape} and {y.shape}")
+        return Value(x @ y, (self, lambda grad: grad @ y.T), (other, lambda grad: x.T @ grad))
+
+    def __rmatmul__(self, other):
+        return Value(other) @ self
+
+    def sum(self):
+        """Return the sum of all numbers."""
+        x = self.data
+        return Value(x.sum(), (self, lambda grad: grad * np.ones_like(x)))
+
+    def mean(self):
+        """Return the mean of all numbers."""
+        return self.sum() / self.data.size
+
+    def exp(self):
+        """Return e to the power of each number."""
+        y = np.exp(self.data)
+        return Value(y, (self, lambda grad: grad * y))
+
+    def log(self):
+        """Return the natural logarithm of each number."""
+        x = self.data
+        return Value(np.log(x), (self, lambda grad: grad / x))
+
+    def tanh(self):
+        """Return the hyperbolic tangent of each number."""
+        y = np.tanh(self.data)
+        return Value(y, (self, lambda grad: grad * (1 - y**2)))
+
+    def relu(self):
+        """Return each number, or 0 in place of a negative one."""
+        x = self.data
+        return Value(np.maximum(x, 0), (self, lambda grad: grad * (x > 0)))
+
+class ParameterByHand(torch.Tensor):
+    """A leaf that needs gradients, and that a module recognises by its class."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __new__(cls, numbers: torch.Tensor) -> "ParameterByHand":
+        """Return a parameter that shares its memory with a tensor."""
+        return numbers.detach().as_subclass(cls).requires_grad_()
+
+
+class RegistryByHand:
+    """Notes each parameter and each module that is assigned to it, and lists the parameters."""
+
+    parameter_class = ParameterByHand
+
+    def __init__(self) -> None:
+        vars(self)["_registered"] = {}  # past __setattr__, which needs it
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, (self.parameter_class, RegistryByHand)):
+            self._registered[name] = value
+        elif name in self._registered:
+            raise TypeError(f"{name} is registered: a {type(value).__name__} cannot replace it")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._registered.pop(name, None)
+        super().__delattr__(name)
+
+    def _walk(self, prefix: str = "") -> Iterator[tuple[str, ParameterByHand]]:
+        for name, value in self._registered.items():
+            if isinstance(value, self.parameter_class):
+                yield prefix + name, value
+        for name, value in self._registered.items():
+            if isinstance(value, RegistryByHand):
+                yield from value._walk(f"{prefix}{name}.")
+
+    def named_parameters(self) -> Iterator[tuple[str, ParameterByHand]]:
+        """Yield each parameter once, with the first of its names."""
+        first = {}
+        for name, parameter in self._walk():
+            first.setdefault(id(parameter), (name, parameter))
+        yield from first.values()
+
+    def parameters(self) -> Iterator[ParameterByHand]:
+        """Yield each parameter once."""
+        return (parameter for _, parameter in self.named_parameters())
+
+
+class StateByHand(RegistryByHand):
+    """Gives its numbers out by name, and takes them back."""
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return all names with the numbers: tensors that share the parameters' memory."""
+        return {name: parameter.data for name, parameter in self._walk()}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Copy numbers into the parameters; raise, and change nothing, where one does not fit."""
+        own = self.state_dict()
+        problems = [f"{name} is missing" for name in own if name not in state]
+        problems += [f"{name} is unexpected" for name in state if name not in own]
+        for name, numbers in own.items():
+            if name in state and state[name].shape != numbers.shape:
+                problems.append(f"{name} is {tuple(state[name].shape)}, not {tuple(numbers.shape)}")
+        if problems:
+            raise RuntimeError("; ".join(problems))
+        for name, numbers in own.items():
+            numbers[...] = state[name]
+
+
+class ModuleByHand(StateByHand):
+    """A model: what is registered in it, a mode, and a formula in forward."""
+
+    training = True
+
+    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Return what forward returns."""
+        return self.forward(*inputs)
+
+    def to(self, target: torch.device | torch.dtype | str) -> "ModuleByHand":
+        """Move the numbers to a device, or cast them to a type, and return the module itself."""
+        for parameter in self.parameters():
+            for tensor in (parameter, parameter.grad):
+                if tensor is not None:
+                    tensor.data = tensor.data.to(target)
+        return self
+
+    def train(self, mode: bool = True) -> "ModuleByHand":
+        """Set the mode here and in every module inside, and return the module itself."""
+        self.training = mode
+        for inside in self._registered.values():
+            if isinstance(inside, ModuleByHand):
+                inside.train(mode)
+        return self
+
+    def eval(self) -> "ModuleByHand":
+        """Leave training mode."""
+        return self.train(False)
+
+class OptimizerByHand:
+    """Holds parameters, with a memory for each; a subclass says how to update one.
+
+    A parameter is anything with data and grad, both of them tensors or both NumPy arrays.
+    """
+
+    def __init__(self, params) -> None:
+        self.params = list(params)
+        self.memories = [{} for _ in self.params]
+
+    def update(self, parameter, memory: dict) -> None:
+        """Change parameter.data, by parameter.grad and by what is in the memory."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Update each parameter that has a gradient."""
+        for parameter, memory in zip(self.params, self.memories, strict=True):
+            if parameter.grad is not None:
+                self.update(parameter, memory)
+
+    def zero_grad(self) -> None:
+        """Set all gradients to None."""
+        for parameter in self.params:
+            parameter.grad = None
+
+
+class AdamByHand(OptimizerByHand):
+    """Running means of gradient and square, corrected (Kingma and Ba, 2015).
+
+    The option amsgrad is from Reddi et al. (2018).
+    """
+
+    def __init__(
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False
+    ) -> None:
+        super().__init__(params)
+        self.lr, self.betas, self.eps = lr, betas, eps
+        self.weight_decay, self.amsgrad = weight_decay, amsgrad
+
+    def update(self, parameter, memory: dict) -> None:
+        """Step along the mean gradient over the root of the mean square."""
+        beta1, beta2 = self.betas
+        gradient = parameter.grad + self.weight_decay * parameter.data
+        steps = memory["steps"] = memory.get("steps", 0) + 1
+        mean = memory["mean"] = beta1 * memory.get("mean", 0) + (1 - beta1) * gradient
+        square = memory["square"] = beta2 * memory.get("square", 0) + (1 - beta2) * gradient**2
+        if self.amsgrad:  # the larger of the two, element by element
+            largest = memory.get("largest", 0)
+            square = memory["largest"] = square * (square > largest) + largest * (square <= largest)
+        corrected_mean = mean / (1 - beta1**steps)
+        corrected_square = square / (1 - beta2**steps)
+        parameter.data -= self.lr * corrected_mean / (corrected_square**0.5 + self.eps)
+
+class ParameterValue(Value):
+    """A value that a module registers, and that is learned."""
+
+
+class LineByHand(ModuleByHand):
+    """The line bias + weight x on the tape, for x of shape (rows, 1)."""
+
+    parameter_class = ParameterValue
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        super().__init__()
+        self.weight = ParameterValue(weight)
+        self.bias = ParameterValue(bias)
+
+    def forward(self, x: torch.Tensor) -> Value:
+        """Return the line at x, in the shape (rows, 1)."""
+        return self.weight * x + self.bias
+
+def learn(model: Callable, optimizer, start_epoch: Callable, n_epochs: int) -> list[float]:
+    """Train by the mean squared error; return the loss of each step, taken before it.
+
+    start_epoch: returns the batches (x, y) of one epoch each time it is called.
+    """
+    losses = []
+    for _ in range(n_epochs):
+        for x_batch, y_batch in start_epoch():
+            loss = ((y_batch - model(x_batch)) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(float(loss.data))
+    return losses
+
+pairs = CustomDataset(x[rows], y[rows])
+generators = [torch.Generator().manual_seed(42) for _ in range(2)]
+
+torch_line = nn.Linear(1, 1, dtype=torch.float64)
+our_line = LineByHand(*(parameter.detach().numpy() for parameter in torch_line.parameters()))
+torch_adam = optim.Adam(torch_line.parameters(), lr=0.02)
+our_adam = AdamByHand(our_line.parameters(), lr=0.02)
+torch_loader = DataLoader(pairs, batch_size=16, shuffle=True, generator=generators[0])
+our_epoch = partial(loader_by_hand, pairs, 16, shuffle=True, generator=generators[1])
+
+torch_losses = learn(torch_line, torch_adam, torch_loader.__iter__, 200)
+our_losses = learn(our_line, our_adam, our_epoch, 200)
+torch_end = [parameter.item() for parameter in torch_line.parameters()]
+our_end = [parameter.data.item() for parameter in our_line.parameters()]
+print(f"PyTorch: weight = {torch_end[0]:.4f}, bias = {torch_end[1]:.4f}")
+print(f"by hand: weight = {our_end[0]:.4f}, bias = {our_end[1]:.4f}")
+differences = np.abs(np.subtract(our_losses + our_end, torch_losses + torch_end))
+print(f"{len(our_losses)} steps, largest difference: {differences.max():.12f}")
+
+figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
+for name, history, style in (
+    ("PyTorch", torch_losses, {"linewidth": 9, "color": "C1", "alpha": 0.6}),
+    ("our own parts", our_losses, {"linewidth": 2, "color": "black"}),
+):
+    axes.plot(range(1, 201), np.reshape(history, (200, 5)).mean(axis=1), label=name, **style)
+axes.set(title="The same descent, twice", xlabel="epoch", ylabel="loss (MSE)", yscale="log")
+axes.legend()
+save_figure(figure, "our_own_parts")
 
 # %% What must hold
 assert [weight, bias] == written_out
 np.testing.assert_allclose((weight, bias), (1.9625, 1.0147), atol=5e-5)
-assert after < during
-assert val_losses[0] < losses[0]
-assert train_noise < val_noise
+np.testing.assert_allclose(during, losses[:100], rtol=1e-6)
+assert after[0] < val_losses[0] < during[0]
+assert train_noise < val_noise and variances[0] > variances[1]
+assert set(still_lower) < set(lower) and without_noise == list(range(2, 101))
 np.testing.assert_allclose(by_size, whole, rtol=1e-5)
 assert abs(plain - whole) > 1e-6
-print("checked: the functions do what the loop did, and the mean counts every sample once")
+np.testing.assert_allclose(places[:5], places[5:], rtol=1e-6)
+assert len(set(places[:5])) == 5
+assert shuffled[0] == shuffled[1]
+np.testing.assert_allclose(our_losses + our_end, torch_losses + torch_end, rtol=1e-12)
+print("checked: the functions do what the loop did, and our own parts do what PyTorch's do")

@@ -130,7 +130,7 @@ moved = [
 ]
 
 working = [
-    Case("Variable(x, requires_grad=True)", "—", "x.requires_grad_()"),
+    Case("Variable(x, requires_grad=True)", "—", "x.detach().requires_grad_()"),
     Case("loss.data", "—", "loss.detach()"),
     Case("F.sigmoid(yhat)", "—", "torch.sigmoid(yhat)"),
     Case("x.new(2).zero_()", "—", "x.new_zeros(2)"),

@@ -60,8 +60,9 @@ def commands(run: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def numbered(project: Path) -> list[Path]:
-    """Return the scripts of the chapters, and the one of the old calls."""
-    return [*sorted((project / "tangled").glob("[0-9]*.py")), project / "tangled" / "old_calls.py"]
+    """Return the scripts of the chapters, and those of two appendices."""
+    others = [project / "tangled" / f"{name}.py" for name in ("autoencoder_variants", "old_calls")]
+    return [*sorted((project / "tangled").glob("[0-9]*.py")), *others]
 
 
 def copy_sources(project: Path) -> None:

@@ -1,9 +1,15 @@
 """Chapter 10: validation, the loop as functions, the golden end of the final code."""
 
+import re
+from contextlib import nullcontext
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn, optim
 from torch.utils.data import DataLoader, TensorDataset
 
 
@@ -43,17 +49,61 @@ def test_validation_leaves_model_and_gradients_alone(chapter):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_why_validation_lies_below_training(golden):
+def test_a_graph_that_nobody_walks_changes_nothing_but_memory(chapter, monkeypatch):
+    """As the answer says: without no_grad the loss is the same, and no gradient appears."""
+    model = nn.Linear(1, 1)
+    arguments = model, nn.MSELoss(), chapter.names["train_loader"]
+    quiet = chapter.names["validation"](*arguments)
+    monkeypatch.setattr(torch, "no_grad", nullcontext)
+    assert chapter.names["validation"](*arguments) == quiet
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+# --- why validation lies below training
+
+
+def test_the_first_reason_explains_the_first_epoch_and_the_last_ones(golden):
+    """Measured after the epoch, training is lower in the first and from the 52nd on."""
     names = golden.names
-    assert names["val_losses"][0] < names["losses"][0]
-    assert names["after"] < names["val_losses"][0] < names["during"]
+    assert names["after"][0] < names["val_losses"][0] < names["during"][0]
+    assert names["lower"] == list(range(1, 87))
+    assert names["still_lower"] == list(range(2, 52))
+    assert "lower in 86 epochs, from 1 to 86\n" in golden.output
+    assert "still lower in 50 epochs, from 2 to 51\nhigher from epoch 52 on\n" in golden.output
+
+
+def test_first_epochs_of_the_comparison_are_those_of_the_run(chapter):
+    """The fresh model takes the same 100 epochs as the one that the text compares it with."""
+    names = chapter.names
+    assert len(names["during"]) == len(names["after"]) == len(names["lines"]) == 100
+    np.testing.assert_allclose(names["during"], names["losses"][:100], rtol=1e-6)
+
+
+def test_the_points_differ_in_x_and_not_by_less_noise(chapter):
+    names = chapter.names
     assert names["train_noise"] < names["val_noise"]
-    assert names["below"] > 80
+    np.testing.assert_allclose(names["variances"], (0.0916, 0.0698), atol=5e-5)
+    assert names["without_noise"] == list(range(2, 101))
 
 
-def test_first_epoch_of_the_comparison_is_that_of_the_run(chapter):
-    """The fresh model takes the same first epoch as the one that the text compares it with."""
-    assert chapter.names["during"] == pytest.approx(chapter.names["losses"][0])
+def test_what_a_line_misses_is_its_mean_error_and_the_variance_of_x(chapter):
+    names = chapter.names
+    x, parts = names["x"], (names["train_dataset"], names["val_dataset"])
+    for (weight, bias), misses in zip(names["lines"], names["misses"], strict=True):
+        for part, missed in zip(parts, misses, strict=True):
+            rows = x[part.indices]
+            off_a, off_b = bias - 1, weight - 2
+            expected = (off_a + off_b * rows.mean()) ** 2 + off_b**2 * rows.var()
+            np.testing.assert_allclose(missed, expected, rtol=1e-9)
+
+
+def test_noise_in_measures_the_squared_distance_from_a_line(chapter):
+    x, y = np.arange(4.0).reshape(4, 1), np.array([[1.0], [3.0], [6.0], [9.0]])
+    part = torch.utils.data.Subset(x, [0, 2, 3])
+    assert chapter.names["noise_in"](part, x, y, 1, 2) == pytest.approx((0 + 1 + 4) / 3)
+
+
+# --- the loop
 
 
 def test_uneven_last_batch_counts_for_what_it_is(chapter):
@@ -64,3 +114,127 @@ def test_uneven_last_batch_counts_for_what_it_is(chapter):
 
 def test_losses_have_one_entry_per_epoch(chapter):
     assert len(chapter.names["losses"]) == len(chapter.names["val_losses"]) == 1000
+
+
+def test_a_fixed_order_ends_in_a_cycle_that_is_smaller_with_smaller_steps(chapter):
+    names = chapter.names
+    np.testing.assert_allclose(names["places"][:5], names["places"][5:], rtol=1e-6)
+    rows = names["train_dataset"].indices
+    x, y = names["x"][rows].ravel(), names["y"][rows].ravel()
+    spread, distance = {}, {}
+    for rate in (0.1, 0.02):
+        weight, bias = names["minimum"]
+        for _ in range(int(30 / rate)):
+            places = []
+            for start in range(0, 80, 16):
+                batch = slice(start, start + 16)
+                error = y[batch] - bias - weight * x[batch]
+                weight, bias = (
+                    weight + 2 * rate * (error * x[batch]).mean(),
+                    bias + 2 * rate * (error.mean()),
+                )
+                places.append(weight)
+        spread[rate], distance[rate] = np.ptp(places), abs(places[-1] - names["minimum"][0])
+        if rate == 0.1:
+            np.testing.assert_allclose(places, names["places"][:5], atol=5e-5)
+    assert spread[0.02] < spread[0.1] / 3
+    assert distance[0.02] < distance[0.1]
+    np.testing.assert_allclose(names["minimum"], (1.9603, 1.0145), atol=5e-5)
+
+
+def test_it_is_the_seed_that_makes_a_run_repeat(chapter):
+    first, second = chapter.names["shuffled"]
+    assert first == second
+    assert first != [chapter.names["weight"], chapter.names["bias"]]
+
+
+# --- nothing but our own parts
+
+
+def test_our_own_parts_on_the_page(chapter):
+    names = chapter.names
+    assert len(names["our_losses"]) == len(names["torch_losses"]) == 1000
+    np.testing.assert_allclose(names["our_losses"], names["torch_losses"], rtol=1e-12)
+    np.testing.assert_allclose(names["our_end"], names["torch_end"], rtol=1e-12)
+    assert names["our_losses"][0] > 100 * np.mean(names["our_losses"][-5:])
+    assert "1000 steps, largest difference: 0.000000000000\n" in chapter.output
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=40)
+@given(
+    size=st.integers(1, 30),
+    batch_size=st.integers(1, 12),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+    adam=st.fixed_dictionaries(
+        {
+            "lr": st.sampled_from([0.001, 0.02, 0.3]),
+            "weight_decay": st.sampled_from([0, 0.1]),
+            "amsgrad": st.booleans(),
+        }
+    ),
+)
+def test_our_own_parts_learn_like_torch_s(chapter, size, batch_size, shuffle, seed, adam):
+    """On any points, from any start, in any batches: losses and ends of eight epochs."""
+    names = chapter.names
+    generator = np.random.default_rng(seed)
+    x, noise = generator.random((size, 1)), generator.standard_normal((size, 1))
+    pairs = names["CustomDataset"](x, 1 + 2 * x + 0.1 * noise)
+    torch.manual_seed(seed)
+    theirs = nn.Linear(1, 1, dtype=torch.float64)
+    ours = names["LineByHand"](*(parameter.detach().numpy() for parameter in theirs.parameters()))
+    generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+    loader = DataLoader(pairs, batch_size, shuffle=shuffle, generator=generators[0])
+    by_hand = partial(names["loader_by_hand"], pairs, batch_size, shuffle, generators[1])
+    optimizers = (
+        optim.Adam(theirs.parameters(), **adam),
+        names["AdamByHand"](ours.parameters(), **adam),
+    )
+    losses = [
+        names["learn"](theirs, optimizers[0], loader.__iter__, 8),
+        names["learn"](ours, optimizers[1], by_hand, 8),
+    ]
+    assert len(losses[0]) == 8 * -(-size // batch_size)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-10, atol=1e-12)
+    for name, value in ours.state_dict().items():
+        np.testing.assert_allclose(value, theirs.state_dict()[name].numpy(), rtol=1e-11, atol=1e-12)
+
+
+def test_a_line_by_hand_registers_its_two_parameters_and_no_result(chapter):
+    line = chapter.names["LineByHand"](np.full((1, 1), 3.0), np.ones(1))
+    assert [name for name, _ in line.named_parameters()] == ["weight", "bias"]
+    result = line(torch.tensor([[0.0], [2.0]], dtype=torch.float64))
+    assert result.data.tolist() == [[1], [7]]
+    line.result = result
+    assert len(list(line.parameters())) == 2
+    assert [
+        parameter.data is value
+        for parameter, value in zip(line.parameters(), line.state_dict().values(), strict=True)
+    ] == [True, True]
+
+
+def test_both_start_at_the_same_line_and_share_no_memory(chapter):
+    names = chapter.names
+    start = [np.ones((1, 1)), np.zeros(1)]
+    line = names["LineByHand"](*start)
+    line.weight.data += 1
+    assert start[0].item() == 1
+
+
+def test_learn_returns_the_loss_before_each_step(chapter):
+    names = chapter.names
+    x, y = names["x"][:4], names["y"][:4]
+    line = names["LineByHand"](np.full((1, 1), 3.0), np.ones(1))
+    adam = names["AdamByHand"](line.parameters(), lr=0.1)
+    losses = names["learn"](line, adam, lambda: [(x, y), (x, y)], 1)
+    assert losses[0] == pytest.approx(((y - 1 - 3 * x) ** 2).mean(), rel=1e-12)
+    np.testing.assert_allclose(line.weight.data, 3 - 0.2, atol=0.02)  # two of Adam's first steps
+    assert losses[1] < losses[0] and len(losses) == 2
+
+
+def test_our_own_parts_are_a_little_over_two_hundred_lines(chapter):
+    """Of code, without docstrings, comments and blank lines."""
+    section = chapter.source.split("# %% Nothing but our own parts\n")[1]
+    parts = re.sub(r'""".*?"""', "", section.split("class ParameterValue")[0], flags=re.DOTALL)
+    lines = [line.strip() for line in parts.splitlines()]
+    assert 200 < sum(bool(line) and not line.startswith("#") for line in lines) < 250

@@ -33,7 +33,8 @@ def saved(chapter):
 
 def newest_run():
     """Return the folder that the last run wrote for TensorBoard."""
-    return max((ROOT / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    folders = [path for path in (ROOT / "runs").iterdir() if path.is_dir()]
+    return max(folders, key=lambda folder: folder.stat().st_mtime)
 
 
 def layers(sizes):
@@ -67,6 +68,57 @@ def test_the_printed_loss_is_that_of_the_saved_network_on_the_real_test_set(save
 def test_pca_s_yardstick_is_the_one_the_post_names(chapter):
     assert chapter.names["pca_mse"] == pytest.approx(0.01683, abs=5e-6)
     assert "PCA with 32 components: test MSE 0.01683\n" in chapter.output
+
+
+def test_clipped_pca_is_the_stricter_yardstick_and_the_test_images_are_easier(chapter):
+    assert chapter.names["clipped_mse"] == pytest.approx(0.01521, abs=5e-6)
+    assert chapter.names["pca_errors"]["training"] == pytest.approx(0.01724, abs=5e-6)
+    assert chapter.names["val_losses"][-1] < 2 / 3 * chapter.names["clipped_mse"]
+
+
+def test_the_training_loss_is_measured_again_after_the_last_epoch(golden, saved):
+    train_mse = golden.names["train_mse"]
+    assert saved["val_losses"][-1] < train_mse < saved["losses"][-1]
+    assert train_mse == pytest.approx(0.00970, abs=1e-5)
+    assert 0 < golden.names["easier"] < golden.names["pca_easier"]
+
+
+def test_the_drawn_network_has_its_vectors_and_layers(chapter):
+    model = chapter.names["SequentialAutoencoder"]()
+    source = chapter.names["network_graph"](model.encoder, model.decoder).source
+    sizes = [int(n) for n in re.findall(r'^\t\d \[label="?(?:\w+\n)?(\d+)', source, re.MULTILINE)]
+    assert sizes == [784, 128, 64, 32, 64, 128, 784]
+    edges = re.findall(r'-> \d \[label="?(\w+(?:\n\w+)?)', source)
+    assert [edge.split("\n") for edge in edges] == [
+        *[["Linear", "ReLU"]] * 2,
+        ["Linear"],
+        *[["Linear", "ReLU"]] * 2,
+        ["Linear", "Sigmoid"],
+    ]
+
+
+def test_kept_neighbours_is_the_share_of_the_ten_nearest(chapter):
+    points = np.arange(40.0)[:, None] ** 2
+    kept = chapter.names["kept_neighbours"]
+    assert kept(points, points) == pytest.approx(1)
+    others = np.random.default_rng(3).permutation(points)
+    nearest = [
+        [set(np.argsort(np.abs(p[:, 0] - q), kind="stable")[1:11]) for q in p[:, 0]]
+        for p in (points, others)
+    ]
+    by_hand = np.mean([len(a & b) / 10 for a, b in zip(*nearest, strict=True)])
+    assert kept(points, others) == pytest.approx(by_hand, abs=0.02)
+
+
+def test_tsne_keeps_fewer_than_half_of_the_ten_nearest(golden):
+    assert golden.names["kept"]["2 by t-SNE"] == pytest.approx(0.44, abs=0.005)
+    assert "of the ten nearest 44% are still among the ten nearest" in golden.output
+
+
+def test_the_pixels_know_the_digits_as_well_as_the_code(golden):
+    agreement = golden.names["agreement"]
+    assert abs(agreement["784 pixels"] - agreement["32 dimensions"]) < 0.01
+    assert agreement["32 by PCA"] > agreement["32 dimensions"]
 
 
 def test_both_versions_are_one_function_when_they_share_weights(chapter):

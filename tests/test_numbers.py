@@ -205,7 +205,8 @@ def test_a_decimal_that_is_wrong_in_its_last_digit_is_found():
     """
     prose, checked, missed = numbers.prose_of(real()), 0, set()
     for number, (output, source) in numbers.runs_of(real()).items():
-        for stated in set(re.findall(r"(?<![\w.])\d+\.\d{2,}(?!\w)", prose[number])):
+        results = numbers.NO_RESULT.sub("", prose[number])
+        for stated in set(re.findall(r"(?<![\w.])\d+\.\d{2,}(?!\w)", results)):
             decimals = len(stated.split(".")[1])
             wrong = f"{float(stated) + 10**-decimals:.{decimals}f}"
             assert numbers.unproved_numbers(f"It is {stated}.", output, source) == []

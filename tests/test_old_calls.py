@@ -1,5 +1,6 @@
 """Appendices: old calls do what the table says, new ones do the work, and packages exist."""
 
+import inspect
 import math
 import pkgutil
 import re
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
 from conftest import ROOT, Chapter
 
@@ -242,6 +244,48 @@ def test_volatile_has_no_effect_and_no_grad_has(chapter: Chapter) -> None:
     assert names["yhat"].requires_grad
     _, names = run_new(chapter, old)
     assert not names["yhat"].requires_grad
+
+
+def test_variable_leaves_its_tensor_alone_and_so_does_the_new_call(chapter: Chapter) -> None:
+    """Both make a leaf on the memory of x; x.requires_grad_() would change x itself."""
+    old = "Variable(x, requires_grad=True)"
+    for value, names in (run_code(chapter, old), run_new(chapter, old)):
+        assert value.is_leaf
+        assert value.requires_grad
+        assert not names["x"].requires_grad
+        assert value.data_ptr() == names["x"].data_ptr()
+    changed, names = run_code(chapter, "x.requires_grad_()")
+    assert changed is names["x"]
+
+
+def test_export_captures_a_graph_with_the_model_s_operation(chapter: Chapter) -> None:
+    """What torch.export gives is a graph; it is run by Python unless something compiles it."""
+    program, _ = run_code(chapter, "torch.export.export(model, (x,))")
+    called = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert called == ["aten.linear.default"]
+
+
+@pytest.mark.parametrize(("name", "today"), [("resnet18", "V1"), ("resnet50", "V2")])
+def test_pretrained_is_v1_and_default_need_not_be(
+    name: str, today: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warning names the weights; nothing is fetched here."""
+
+    def no_network(*_: Any, **__: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(ConnectionError):
+            getattr(models, name)(pretrained=True)
+    assert "_Weights.IMAGENET1K_V1`." in str(caught[-1].message)
+    assert models.get_model_weights(name).DEFAULT.name == f"IMAGENET1K_{today}"
+
+
+def test_ax_optimize_exists_elsewhere() -> None:
+    """And warns when it is called."""
+    assert "deprecat" in inspect.getsource(pkgutil.resolve_name("ax.service.managed_loop:optimize"))
 
 
 def test_default_dtype(chapter: Chapter) -> None:

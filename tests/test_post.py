@@ -10,7 +10,7 @@ from literate.org import read_blocks
 from literate.sections import outline_of
 from test_diffs import applied
 
-ENDINGS = 8  # so many chapters end with a summary and questions
+ENDINGS = 14  # so many chapters end with a summary and questions
 CHAPTERS = re.split(r"^\* ", POST, flags=re.MULTILINE)[1:]
 BLOCKS = re.findall(
     r"^#\+begin_src (\w+)([^\n]*)\n(.*?)^#\+end_src", POST, re.MULTILINE | re.DOTALL

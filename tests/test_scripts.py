@@ -17,12 +17,13 @@ from literate.tangle import tangle_text
 
 ORG = ROOT / "pytorch-first-principles.org"
 READS_DEVICE = [script for script in SCRIPTS if "DEVICE" in script.read_text(encoding="utf-8")]
-READS_EPOCHS = [script for script in SCRIPTS if "EPOCHS" in script.read_text(encoding="utf-8")]
+READS_EPOCHS = [script for script in SCRIPTS if '"EPOCHS"' in script.read_text(encoding="utf-8")]
 GRAPHS = {
     "net",
     "loss",
     "loss_in_words",
     "net2",
+    "network",
     "nonsensical",
     "multilayer",
     "autoencoder",
@@ -36,10 +37,10 @@ def tangled():
     return {path.name: lines for path, lines in tangle_text(ORG, POST).items()}
 
 
-def test_there_are_sixteen_scripts_fourteen_of_them_chapters():
+def test_there_are_seventeen_scripts_fourteen_of_them_chapters():
     assert [script.name[:2] for script in SCRIPTS] == [f"{n:02}" for n in range(1, 15)]
     others = {path.name for path in TANGLED.glob("*.py")} - {script.name for script in SCRIPTS}
-    assert others == {"mnist.py", "old_calls.py"}
+    assert others == {"autoencoder_variants.py", "mnist.py", "old_calls.py"}
 
 
 @EACH_SCRIPT
@@ -329,7 +330,7 @@ def test_the_post_holds_the_book_and_not_the_builder():
     for path in scripts:
         assert functions_of(path) & builder == set(), path.name
         assert not re.search(r"^\s*(?:import|from) literate\b", path.read_text("utf-8"), re.M)
-    assert POST.count("\n") < 10_000  # a book that one still reads
+    assert POST.count("\n") < 12_000  # a book that one still reads
 
 
 def test_licences_are_there_and_said():

@@ -57,7 +57,8 @@ def test_a_copy_runs_alone_for_one_epoch_and_says_the_same(golden, tmp_path):
     assert "checked: both versions" in run.stdout
     assert "20 epochs" not in run.stdout
     drawn = names_in(tmp_path / "figures")
-    assert drawn == ["autoencoder.png", "embedding.png", "mnist_ae.png", "val_loss.png"]
+    names = ["autoencoder", "embedding", "mnist_ae", "network", "val_loss"]
+    assert drawn == [f"{name}.png" for name in names]
     same = (tmp_path / "figures" / "autoencoder.png").read_bytes()
     assert same == (golden.folder / "figures" / "autoencoder.png").read_bytes()
 

@@ -33,7 +33,9 @@ def settings(request, monkeypatch):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these settings are of x86-64")
-@pytest.mark.parametrize("name", ["13_hyperparameter_search", "14_autoencoder"])
+@pytest.mark.parametrize(
+    "name", ["13_hyperparameter_search", "14_autoencoder", "autoencoder_variants"]
+)
 def test_text_and_figures_are_the_same(name, settings, tmp_path):
     script = TANGLED / f"{name}.py"
     chapter = chapter_of(script)

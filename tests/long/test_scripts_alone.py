@@ -19,7 +19,9 @@ FIGURES = dict(
 
 
 @pytest.fixture(
-    scope="module", params=[*SCRIPTS, TANGLED / "old_calls.py"], ids=lambda script: script.stem
+    scope="module",
+    params=[*SCRIPTS, TANGLED / "autoencoder_variants.py", TANGLED / "old_calls.py"],
+    ids=lambda script: script.stem,
 )
 def alone(request, tmp_path_factory):
     """Run one script; return it, its run, its folder and what torchrun left of its logs."""
@@ -66,7 +68,7 @@ def test_it_leaves_nothing_but_what_the_post_says(alone):
     expected = {"figures"} if script.stem in FIGURES else set()
     if script.name[:2] in ("11", "14"):
         expected.add("checkpoints")
-    if script.name[:2] == "14":
+    if script.name[:2] in ("14", "au"):
         expected.add("runs")
     assert there == expected
     assert not [path for path in folder.glob("*/.*") if path.parent.name != "data"]
