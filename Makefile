@@ -7,6 +7,8 @@ CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_gr
             12_parallelism 13_hyperparameter_search 14_autoencoder
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py \
             tangled/autoencoder_variants.py
+# Those that were tangled last.
+EXERCISES := $(shell sed -n 's|^.*  \(exercises/.*\)|tangled/\1|p' tangled/SHA256SUMS 2> /dev/null)
 LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log logs/autoencoder_variants.log
 RUNS     := $(LOGS) $(LOGS:.log=.json) $(LOGS:.log=.objects)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
@@ -14,7 +16,8 @@ MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx
 
 # The builder. Its parts are named by what must be made again when they change.
 TANGLER  := $(addprefix literate/,__main__.py files.py org.py tangle.py)
-WEAVER   := $(TANGLER) $(filter-out $(TANGLER) literate/watch.py,$(wildcard literate/*.py literate/page/*))
+WEAVER   := $(TANGLER) $(filter-out $(TANGLER) literate/watch.py literate/exercises.py, \
+            $(wildcard literate/*.py literate/page/*))
 
 # With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.
 ifdef PYTHON
@@ -50,7 +53,7 @@ export OMP_WAIT_POLICY := passive
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle diffs watch notebooks data test verify lint lock help clean distclean FORCE $(CHAPTERS)
+.PHONY: all tangle diffs watch notebooks exercises exercise data test verify lint lock help clean distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -69,7 +72,7 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 
 # --- from the Org file to scripts
 
-.tangled: $(ORG) $(TANGLER) $(call if-missing,$(SCRIPTS)) | $(ENVIRONMENT)
+.tangled: $(ORG) $(TANGLER) $(call if-missing,$(SCRIPTS) $(EXERCISES)) | $(ENVIRONMENT)
 	$(LITERATE) tangle $(ORG)
 	@touch $@
 
@@ -113,6 +116,14 @@ notebooks/.made: $(ORG) $(SCRIPTS) $(RUNS) requirements.in $(WEAVER) \
                  $(call if-missing,$(CHAPTERS:%=notebooks/%.ipynb)) | $(ENVIRONMENT)
 	$(LITERATE) notebooks $(ORG) notebooks
 	@touch $@
+
+# --- exercises: your copies are in exercises/, and nothing here overwrites or removes one
+
+exercises: .tangled  ## copy the exercises that you do not have yet into exercises/, run them, say which are done
+	@$(LITERATE) exercises
+
+exercise: .tangled  ## run one of them, and again at each save: make exercise NAME=04_forgotten_zero
+	@$(LITERATE) exercises '$(NAME)'
 
 # --- MNIST: accepted by its check sums only. A file that is gone or newer is checked again.
 

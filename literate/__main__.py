@@ -58,6 +58,8 @@ def command_line() -> argparse.ArgumentParser:
     command = commands.add_parser("notebooks", help="make a notebook of each chapter")
     command.add_argument("org", type=Path)
     command.add_argument("folder", type=Path)
+    command = commands.add_parser("exercises", help="run the learner's exercises, or one of them")
+    command.add_argument("name", nargs="?", help="run this one, and again at each save")
     command = commands.add_parser("watch", help="make the page at each save, and show it")
     command.add_argument("org", type=Path)
     command.add_argument("html", type=Path)
@@ -92,6 +94,10 @@ def call(chosen: argparse.Namespace) -> int:
         from literate.notebooks import notebooks_command
 
         return notebooks_command(chosen.org, chosen.folder)
+    if chosen.command == "exercises":
+        from literate.exercises import exercises_command
+
+        return exercises_command(chosen.name)
     from literate.watch import watch_command
 
     return watch_command(chosen.org, chosen.html, chosen.port, chosen.maker)
@@ -100,7 +106,8 @@ def call(chosen: argparse.Namespace) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status, or minus the signal that ended a script."""
     chosen = command_line().parse_args(arguments)
-    with one_line_errors(getattr(chosen, "org", None) or chosen.script):
+    place = getattr(chosen, "org", None) or getattr(chosen, "script", Path("exercises"))
+    with one_line_errors(place):
         return call(chosen)
 
 

@@ -28,10 +28,11 @@ from literate.files import (
     sums_content,
     write_all,
 )
+from literate.folds import kind_of, opened
 from literate.nodes import Node, div, text, walk, words, write
 from literate.post import Post
-from literate.questions import is_question
 from literate.safe import elements
+from literate.tangle import content_of
 
 NUMBERED = re.compile(r"\d\d_\w+")  # the name of a script that gets a notebook
 PACKAGES = {"sklearn": "scikit-learn", "ax": "ax-platform"}  # where it is not the module's name
@@ -46,7 +47,7 @@ ORIGIN = (  # before the title, between it and the name of the Org file, and aft
     " as a notebook. Its cells run from top to bottom. It is made from ",
     ", so a change that is to last belongs there.",
 )
-FOLDED = "<details>\n<summary>Answer</summary>", "</details>"  # around an answer
+FOLDED = "<details>\n<summary>{}</summary>", "</details>"  # around what folds
 INSIDE = "stands inside a list or the like, so it can be no cell of a notebook"
 INSTALL = "# Is a package missing? Take the # off the next line and run this cell.\n# %pip install "
 GRAPHVIZ = "# Graphviz draws the graphs: graphviz-pure, or the program dot if your system has it.\n"
@@ -65,13 +66,18 @@ def imports_of(script: Path) -> Iterator[str]:
 
 
 def packages_of(post: Post, script: Path) -> list[str]:
-    """Return the packages of a chapter as NAME==VERSION; ValueError for one without a version."""
+    """Return what a chapter and its exercises need as NAME==VERSION.
+
+    Raises ValueError for a package without a version.
+    """
+    chapter = bisect_right(post.chapters, post.scripts[script][0].top.line)
     requirements = post.folder / "requirements.in"
     pinned = dict(re.findall(r"^([\w-]+)(==\S+)", read_text(requirements), re.MULTILINE))
     wanted = set()
-    for module in imports_of(script):
-        name = module.partition(".")[0]
-        wanted |= {PACKAGES.get(name, name), *NEEDS.get(module, ())}
+    for one in (script, *post.scripts_of(chapter, tasks=True)):
+        for module in imports_of(one):
+            name = module.partition(".")[0]
+            wanted |= {PACKAGES.get(name, name), *NEEDS.get(module, ())}
     if missing := sorted(wanted - set(pinned)):
         problem = f"{shown(script)} needs {', '.join(missing)}, in no version"
         raise ValueError(f"{shown(requirements)}: {problem}")
@@ -107,10 +113,18 @@ def figure_cell(post: Post, node: Node) -> Cell:
 
 
 def folded(node: Node) -> Iterator[Node]:
-    """Yield a question, and its answer between the lines that fold it in every notebook."""
-    question, *answer = node["c"][1]
-    begin, end = ({"t": "RawBlock", "c": ["markdown", line]} for line in FOLDED)
-    yield from (question, begin, *answer, end)
+    """Yield a question, and what folds between the lines that fold it in every notebook."""
+    seen, rest = opened(node)
+    is_question = kind_of(node) == "question"
+    label = "Answer" if is_question else words(seen)
+    begin, end = ({"t": "RawBlock", "c": ["markdown", line.format(label)]} for line in FOLDED)
+    yield from [{"t": "Para", "c": seen}] if is_question else []
+    yield from (begin, *rest, end)
+
+
+def task_cell(post: Post, exercise: Path) -> Cell:
+    """Return the cell of an exercise: the whole script, which no run has tried."""
+    return Cell(content_of(post.tasks[exercise]).decode().strip())
 
 
 def pieces_of(post: Post, script: Path, nodes: list[Node]) -> Iterator[Node | Cell]:
@@ -122,12 +136,17 @@ def pieces_of(post: Post, script: Path, nodes: list[Node]) -> Iterator[Node | Ce
             yield figure_cell(post, node)
             yield from node["c"][1][1]
         elif node["t"] == "Div" and "line" in (attributes := dict(node["c"][0][2])):
-            found = cells.pop(int(attributes["line"]), [])
+            kinds, line = node["c"][0][1], int(attributes["line"])
+            if "exercise" in kinds:
+                yield task_cell(post, post.roles[line][1])
+            if {"spec", "exercise", "check"} & set(kinds):  # these stand in that cell
+                continue
+            found = cells.pop(line, [])
             is_guard = GUARD in node["c"][1][0]["c"][1].split("\n")
-            is_seen = "set-up" in node["c"][0][1]  # in the file that workers read, just above
+            is_seen = "set-up" in kinds  # in the file that workers read, just above
             yield from [] if (found or is_seen) and not is_guard else [node]
             yield from found
-        elif is_question(node):
+        elif kind_of(node):
             yield from folded(node)
         else:
             yield node

@@ -91,7 +91,8 @@ def runs_of(post: Post) -> dict[int, tuple[str, str]]:
             if script in post.runs and script not in post.elsewhere:
                 output, source = runs.get(chapter, ("", ""))
                 output += f"\n{post.runs[script].text}"
-                runs[chapter] = (output, f"{source}\n{read_text(script)}")
+                code = [read_text(one) for one in (script, *post.scripts_of(chapter, tasks=True))]
+                runs[chapter] = (output, "\n".join([source, *code]))
     if post.elsewhere or not runs:
         return runs  # the introduction speaks of all chapters
     everything = tuple("\n".join(parts) for parts in zip(*runs.values(), strict=True))

@@ -16,15 +16,16 @@ from string import Template
 
 from literate.colours import coloured
 from literate.files import read_text, shown, write_all
+from literate.folds import kind_of, opened
 from literate.nodes import Node, div, walk, words, write
 from literate.numbers import problems_of, unchecked
 from literate.post import Post
-from literate.questions import is_question
 
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
 WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
 SHARP, TALL = 2, 900  # pixels of a figure for each on the page; how high it may be there
 SCROLLS = [["tabindex", "0"]]  # the keyboard reaches what scrolls
+HIDDEN = {"set-up": "Set-up", "check": "Check"}  # blocks that are folded away
 FRAME = Path(__file__).with_name("page")
 
 
@@ -73,26 +74,30 @@ def block_html(post: Post, node: Node) -> Node:
         html = f'<pre tabindex="0"><code class="{language}">{coloured(code, language)}</code></pre>'
     except ValueError as error:
         raise ValueError(f"{shown(post.org)}:{dict(attributes)['line']}: {error}") from None
-    if "set-up" in kinds:
-        html = f'<details class="set-up"><summary>Set-up</summary>{html}</details>'
+    for kind, label in HIDDEN.items():
+        if kind in kinds:
+            html = f'<details class="set-up"><summary>{label}</summary>{html}</details>'
     html = (name_bar(post, key.removeprefix("code-")) if key else "") + html
     if "from" in (about := dict(attributes)):
         html = diff_bar(about["from"], about["to"]) + html
     html += "".join(output_html(part["c"][1][0]["c"][1]) for part in parts[1:])
     identity = f' id="{key}"' if key else ""
-    return raw(f'<div class="block"{identity}>{html}</div>')
+    html = f'<div class="block"{identity}>{html}</div>'
+    if "exercise" in kinds:
+        html = script_line(post.roles[int(about["line"])][1], post.folder) + html
+    return raw(html)
 
 
-def question_html(node: Node) -> Node:
-    """Return a question that unfolds into its answer."""
-    first, *answer = node["c"][1]
-    asked = [raw('<details class="question"><summary>'), {"t": "Plain", "c": first["c"]}]
-    return div("", [], [], [*asked, raw("</summary>"), *answer, raw("</details>")])
+def fold_html(node: Node) -> Node:
+    """Return a question that unfolds into its answer, or a hint or a solution that unfolds."""
+    seen, folded = opened(node)
+    begin = [raw(f'<details class="{kind_of(node)}"><summary>'), {"t": "Plain", "c": seen}]
+    return div("", [], [], [*begin, raw("</summary>"), *folded, raw("</details>")])
 
 
 def div_html(post: Post, node: Node) -> Node:
-    """Return a block or a question as HTML, and what else is kept together as it is."""
-    return question_html(node) if is_question(node) else block_html(post, node)
+    """Return a block or what folds as HTML, and what else is kept together as it is."""
+    return fold_html(node) if kind_of(node) else block_html(post, node)
 
 
 def figure_html(post: Post, node: Node) -> Node:

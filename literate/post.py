@@ -13,7 +13,10 @@ In 'post.document', which is pandoc's,
 - a picture is a Figure with the identifier "figure-NAME", a caption that begins with its number,
   and an Image with its text for the blind and the file's path;
 - a diff has the attributes "from" and "to", the names of the blocks that it is made from;
+- the blocks of an exercise are also of class "spec", "exercise", "check" or "mended"; the last is
+  its solution, and stands there without its references to spec and check;
 - a question is a Div of class "question", the first paragraph of which asks; the rest answers;
+- a hint is a Div of class "hint", a solution one of class "solution";
 - a heading has its final identifier; a chapter whose script ran elsewhere than on the CPU says so.
 """
 
@@ -24,13 +27,14 @@ from pathlib import Path
 from literate import nodes
 from literate.diffs import check_diffs
 from literate.files import read_text, shown
+from literate.folds import check_folds, fold_lines
 from literate.nodes import Node, code_block, div, walk, words
 from literate.org import Block, OrgError, read_blocks
 from literate.outputs import plain, printed_by_block, read_runs
-from literate.questions import check_questions, question_lines
 from literate.safe import check_document, check_lines, elements, line_of
 from literate.sections import SECTION, check_sections, opening_blocks, outline_of, read_headings
 from literate.tangle import tangle_text
+from literate.tasks import check_tasks, is_task, roles_of
 
 LINE = "org-line"  # the header argument by which pandoc's blocks are known to be ours
 PNG_HEAD, PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
@@ -66,16 +70,19 @@ class Post:
     def __init__(self, org: Path) -> None:
         self.org, self.text = org, read_text(org)
         self.folder = org.parent.resolve()
-        self.scripts = tangle_text(org, self.text)  # refuses an Org file with a mistake in it
+        tangled = tangle_text(org, self.text)  # refuses an Org file with a mistake in it
+        self.tasks = {one: tangled[one] for one in tangled if is_task(one, self.folder)}
+        self.scripts = {one: tangled[one] for one in tangled if one not in self.tasks}
         self.blocks = read_blocks(self.text)[0]
         try:
             self.outline = outline_of(self.text)
             self.chapters = [line for level, line in self.outline if level == 1]
-            self.runs = read_runs(org, self.scripts)
+            self.runs = read_runs(org, tangled)
             self.printed = printed_by_block(self.scripts, self.runs, self.chapters)
             check_lines(self.text)
             check_diffs(self.blocks)
-            self.questions = question_lines(self.text)
+            self.folds = fold_lines(self.text)
+            self.roles = roles_of(self.tasks, self.blocks, self.folder)
             self.document = self.woven(nodes.read_org(marked(self.text, self.blocks)))
         except OrgError as error:
             raise ValueError(f"{shown(org)}:{error.line}: {error}") from None
@@ -85,9 +92,10 @@ class Post:
         """The scripts that ran on another device than the CPU, with that device."""
         return {script: run.device for script, run in self.runs.items() if run.device != "cpu"}
 
-    def scripts_of(self, chapter: int) -> list[Path]:
-        """Return what the blocks of a chapter tangle to; 0 is what stands before the first."""
-        tops = {script: lines[0].top.line for script, lines in self.scripts.items()}
+    def scripts_of(self, chapter: int, tasks: bool = False) -> list[Path]:
+        """Return a chapter's scripts, or its exercises; 0 is what stands before the first."""
+        scripts = self.tasks if tasks else self.scripts
+        tops = {script: lines[0].top.line for script, lines in scripts.items()}
         return [path for path, top in tops.items() if bisect_right(self.chapters, top) == chapter]
 
     def users_of(self, name: str) -> list[Path]:
@@ -104,7 +112,7 @@ class Post:
             raise OrgError(1, "the post needs a line '#+title:'")
         check_document(document, self.text)
         self.title = words(document["meta"]["title"]["c"])
-        names = {script.name for script in self.scripts}
+        names = {script.name for script in (*self.scripts, *self.tasks)}
         self.headings = read_headings(document, self.outline, names)
         for script, lines in self.scripts.items():
             check_sections(script.name, lines, self.headings, self.chapters)
@@ -117,7 +125,8 @@ class Post:
         for line in self.left:
             raise OrgError(line, "pandoc reads this block in another way")
         self.check_pictures(blocks)
-        check_questions(blocks, self.questions)
+        check_folds(blocks, self.folds)
+        check_tasks(blocks, self.roles)
         blocks = self.weave_headings(blocks)
         self.check_links(blocks)
         return document | {"meta": {"title": document["meta"]["title"]}, "blocks": blocks}
@@ -129,11 +138,15 @@ class Post:
         block = self.left.pop(int(own), None) if own and own.isdecimal() else None
         if block is None:
             return code_block(classes, code)
+        role, _ = self.roles.get(block.line, ("", None))
         rows = [row for row in block.body if not SECTION.fullmatch(row)]
+        if role == "mended":
+            rows = rows[1:-1]  # which bring in spec and check
         code = re.sub(r"\A(?:[ \t]*\n)+", "", "\n".join(rows)).rstrip()
         if not code:
             return None
         kinds = ["block", "set-up"] if block.line in self.opening else ["block"]
+        kinds += [role] if role else []
         parts = [code_block([block.language], code)]
         if output := plain(self.printed.get(block.line, "")):
             parts.append(div("", ["output"], [], [code_block([], output)]))
@@ -185,7 +198,7 @@ class Post:
 
     def check_links(self, blocks: list[Node]) -> None:
         """Raise OrgError where two things have one identifier, or a link leads nowhere."""
-        there = {script.name for script in self.scripts} | {"text"}
+        there = {script.name for script in (*self.scripts, *self.tasks)} | {"text"}
         for node in elements(blocks):
             places = {"Header": 1, "Div": 0, "Figure": 0, "Span": 0}
             key = node["c"][places[node["t"]]][0] if node["t"] in places else ""

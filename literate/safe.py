@@ -16,7 +16,7 @@ FORMULA = re.compile(
 )
 INCLUDE = re.compile(r"\s*#\+include", re.I)
 SPECIAL = re.compile(r"\s*#\+begin_(\S+)", re.I)
-ALLOWED = {"question", "quote"}  # beside those that org.py reads
+ALLOWED = {"question", "hint", "solution", "quote"}  # beside those that org.py reads
 OWN_ATTRIBUTES = re.compile(r"#\+attr_\w+:.*\s:(?!alt\b)(\S+)", re.I)
 PICTURE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
 ATTRIBUTES = {"Figure": {"alt"}, "Image": {"alt"}}  # of code and headings all are left out later
@@ -94,10 +94,10 @@ def problem_of(node: Node) -> tuple[str, str] | None:
         return content[2][0], f"a link begins with https:// or #, and this one is {content[2][0]}"
     if kind == "Image" and not PICTURE.fullmatch(content[2][0]):
         return content[2][0], f"{content[2][0]} is no file of this folder: it cannot be a picture"
-    if kind == "Div" and "question" not in content[0][1]:
+    if kind == "Div" and not ALLOWED & set(content[0][1]):
         name = f":{content[0][1][0]}:"
         return name, f"the drawer {name} is not supported"
-    if kind in ("CodeBlock", "Header", "Div"):  # questions.py looks at what is left of the last
+    if kind in ("CodeBlock", "Header", "Div"):  # folds.py looks at what is left of the last
         return None
     for classes, attributes in attributes_in(content):
         if "spurious-link" in classes:

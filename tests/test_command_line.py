@@ -13,7 +13,7 @@ from conftest import ROOT
 from literate import __main__ as command_line
 from orgs import fails_with_one_line, org_text, run, run_process
 
-COMMANDS = ["tangle", "detangle", "diffs", "run", "page", "notebooks", "watch"]
+COMMANDS = ["tangle", "detangle", "diffs", "run", "page", "notebooks", "exercises", "watch"]
 
 
 def test_the_help_names_each_command(tmp_path):
@@ -44,6 +44,8 @@ CALLS = {
     ),
     "page p.org p.html": ("page", "page_command", [Path("p.org"), Path("p.html")]),
     "notebooks p.org n": ("notebooks", "notebooks_command", [Path("p.org"), Path("n")]),
+    "exercises": ("exercises", "exercises_command", [None]),
+    "exercises 04_a": ("exercises", "exercises_command", ["04_a"]),
     "watch p.org p.html -- make x": (
         "watch",
         "watch_command",

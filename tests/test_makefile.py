@@ -78,7 +78,7 @@ def test_a_new_tangler_tangles_again_and_runs_no_chapter(project, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["page.py", "post.py", "numbers.py", "diffs.py", "questions.py", "page/page.css"]
+    "name", ["page.py", "post.py", "numbers.py", "diffs.py", "folds.py", "page/page.css"]
 )
 def test_a_new_weaver_or_a_colour_of_the_page_weaves_again_and_runs_no_chapter(project, name):
     assert (project / "literate" / name).exists()
@@ -87,9 +87,20 @@ def test_a_new_weaver_or_a_colour_of_the_page_weaves_again_and_runs_no_chapter(p
     assert_nothing_to_do(project)
 
 
-def test_a_new_watcher_changes_nothing(project):
-    assert (project / "literate" / "watch.py").exists()
-    (project / "literate" / "watch.py").touch()
+@pytest.mark.parametrize("name", ["watch.py", "exercises.py"])
+def test_a_new_watcher_or_runner_of_exercises_changes_nothing(project, name):
+    assert (project / "literate" / name).exists()
+    (project / "literate" / name).touch()
+    assert_nothing_to_do(project)
+
+
+@pytest.mark.parametrize("folder", ["exercises", "exercises/solutions"])
+def test_a_missing_exercise_or_solution_is_tangled_again(project, folder):
+    path = project / "tangled" / folder / "04_forgotten_zero.py"
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    assert would_run(project) == ["tangle"]
+    assert path.read_text(encoding="utf-8") == text
     assert_nothing_to_do(project)
 
 

@@ -783,11 +783,28 @@ def code_of(notebook: NotebookNode) -> str:
     return "\n".join(code)
 
 
+def exercises_of(name):
+    """Return the texts of the exercises of a chapter, in the order of the post."""
+    post = (ROOT / "pytorch-first-principles.org").read_text(encoding="utf-8")
+    paths = re.findall(rf":tangle (tangled/exercises/{name[:2]}_\w+\.py)$", post, re.MULTILINE)
+    return [(ROOT / path).read_text(encoding="utf-8") for path in paths]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_an_exercise_is_a_cell_that_no_run_has_tried(made, name):
+    cells = [cell for cell in read(made[f"{name}.ipynb"])["cells"] if cell["cell_type"] == "code"]
+    texts = exercises_of(name)
+    found = [cell for cell in cells if "def run_check(" in "".join(cell["source"])]
+    assert ["".join(cell["source"]).rstrip() for cell in found] == [one.rstrip() for one in texts]
+    assert [cell["outputs"] for cell in found] == [[]] * len(texts)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_notebook_does_what_its_script_does(made, name):
     notebook = read(made[f"{name}.ipynb"])
     script = (ROOT / "tangled" / f"{name}.py").read_text(encoding="utf-8")
-    here, there = statements(code_of(notebook)), statements(script)
+    code = "\n".join([script, *exercises_of(name)])  # in the order of the post
+    here, there = statements(code_of(notebook)), statements(code)
     if GUARDED.search(script):  # what the workers need comes first
         assert sorted(here) == sorted(there)
         here, there = ([one for one in every if not is_definition(one)] for every in (here, there))

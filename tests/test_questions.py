@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from literate.folds import fold_lines, kind_of
 from literate.nodes import words
-from literate.questions import is_question, question_lines
 from posts import HEADER, block, chapter, page, plain, refusal, woven, write
 
 START = HEADER.count("\n") + 1  # the line in which the text of a post begins
@@ -22,23 +22,29 @@ TWO = question("Is it =x= or /y/?", "It is \\(x\\).", "Really.") + question("Why
 
 def test_a_question_and_its_answer_in_the_document(tmp_path):
     post = woven(tmp_path, "* One\nWords.\n\n" + TWO)
-    found = [node for node in post.document["blocks"] if is_question(node)]
+    found = [node for node in post.document["blocks"] if kind_of(node) == "question"]
     assert [node["c"][0] for node in found] == [["", ["question"], []]] * 2
     kinds = [[part["t"] for part in node["c"][1]] for node in found]
     assert kinds == [["Para", "Para", "Para"], ["Para", "BulletList"]]
     assert [words(node["c"][1][0]) for node in found] == ["Is it x or y?\n", "Why?\n"]
-    assert question_lines(post.text) == [START + 3, START + 11]
+    assert fold_lines(post.text) == [("question", START + 3), ("question", START + 11)]
 
 
 def test_the_end_of_a_question_may_be_written_in_capitals(tmp_path):
     text = question("Why?", "So.").replace("#+end_question", "#+END_QUESTION")
     post = woven(tmp_path, "* One\n" + text + TWO)
-    assert [is_question(node) for node in post.document["blocks"]] == [False, True, True, True]
+    assert [kind_of(node) == "question" for node in post.document["blocks"]] == [
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_a_question_that_an_example_shows_is_none():
     shown = "#+begin_example\n,#+begin_question\n#+end_example\n\n"
-    assert question_lines(HEADER + "* One\n" + shown + TWO) == [START + 5, START + 13]
+    lines = [line for _, line in fold_lines(HEADER + "* One\n" + shown + TWO)]
+    assert lines == [START + 5, START + 13]
 
 
 def test_a_question_folds_on_the_page(tmp_path):

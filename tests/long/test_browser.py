@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,8 +221,14 @@ def without_sections(rows: Iterable[str]) -> str:
 
 def shown_blocks() -> list[tuple[org.Block, str]]:
     """Return the blocks of the post that the page shows, with their code."""
-    blocks = [(block, without_sections(block.body)) for block in org.read_blocks(POST)[0]]
-    return [(block, code) for block, code in blocks if code]
+    blocks = [(block, shown_body(block)) for block in org.read_blocks(POST)[0]]
+    found = [(block, without_sections(body)) for block, body in blocks]
+    return [(block, code) for block, code in found if code]
+
+
+def shown_body(block: org.Block) -> tuple[str, ...]:
+    """Return the lines of a block; a solution is shown without its references."""
+    return block.body[1:-1] if "/solutions/" in block.arguments["tangle"] else block.body
 
 
 def test_every_output_stands_right_under_its_block(desktop):
@@ -310,6 +317,7 @@ def test_a_link_to_a_block_that_is_folded_unfolds_it(browser):
     page.context.close()
 
 
+FOLDS = len(re.findall(r"^#\+begin_(?:hint|solution)$", POST, re.MULTILINE))
 QUESTIONS = len(re.findall(r"^#\+begin_question$", POST, re.MULTILINE))
 
 
@@ -345,10 +353,42 @@ def test_an_answer_unfolds_and_folds_by_keyboard(browser, width):
     page.context.close()
 
 
+def test_every_hint_and_solution_is_folded_and_so_is_the_check(look):
+    folded = look.locator("main :is(.hint, .solution)")
+    assert folded.count() == FOLDS > 0
+    assert look.locator("main :is(.hint, .solution)[open]").count() == 0
+    assert not any(
+        part.is_visible() for part in look.locator(":is(.hint, .solution) > :not(summary)").all()
+    )
+    labels = {text.strip() for text in folded.locator("> summary").all_text_contents()}
+    assert labels == {"Hint", "Solution"}
+    checks = look.locator(".set-up:has(> summary:text-is('Check'))")
+    assert checks.count() == FOLDS // 2
+    assert not any(check.locator("pre").is_visible() for check in checks.all())
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_solution_unfolds_and_folds_by_keyboard_and_is_copied(browser, width):
+    page = open_page(browser, width)
+    page.locator(".hint > summary").first.focus()
+    page.keyboard.press("Tab")
+    solution = page.locator(".solution:has(> summary:focus-visible)")
+    code = solution.locator("pre").first
+    page.keyboard.press("Enter")
+    assert code.is_visible()
+    assert "<<" not in code.text_content()
+    assert wider_than_the_page(page, width) == []
+    page.locator(".solution > summary").first.focus()
+    page.keyboard.press("Space")
+    assert not code.is_visible()
+    assert page.complaints == []
+    page.context.close()
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_opened_answers_fit_into_the_page(browser, width):
     page = open_page(browser, width)
-    page.evaluate("document.querySelectorAll('.question').forEach((d) => (d.open = true))")
+    page.evaluate("document.querySelectorAll('main details').forEach((d) => (d.open = true))")
     assert page.locator(".question[open]").count() == QUESTIONS
     assert wider_than_the_page(page, width) == []
     page.context.close()
@@ -426,7 +466,9 @@ def test_code_is_copied_as_the_tangler_expands_it(desktop):
     copies = desktop.evaluate("[...document.querySelectorAll('.block')].map(codeOf)")
     by_name = org.index_blocks(*org.read_blocks(POST))
     expanded = [
-        without_sections(line.text for line in tangle.expand(block, by_name))
+        without_sections(
+            line.text for line in tangle.expand(replace(block, body=shown_body(block)), by_name)
+        )
         for block, _ in shown_blocks()
     ]
     assert copies == expanded
@@ -452,7 +494,7 @@ def test_the_copy_button_puts_code_on_the_clipboard(desktop):
 
 
 def test_a_guard_is_copied_with_all_that_it_brings_in(desktop):
-    guards = desktop.locator(".block:has(pre a.r)", has_text="if __name__ ==")
+    guards = desktop.locator(".block:not(:has(> .set-up)):has(pre a.r)", has_text="if __name__ ==")
     assert guards.count() >= 1
     script = (TANGLED / "09_dataset.py").read_text(encoding="utf-8")
     lines = [line.rstrip() for line in script.splitlines() if "# %%" not in line]
@@ -558,7 +600,7 @@ def test_on_paper_everything_is_open_and_nothing_is_to_click(browser):
         assert output.bounding_box()["height"] > 40
     for code in page.locator("main details.set-up pre").all():
         assert code.bounding_box()["height"] > 40
-    for question in page.locator("main .question").all():
+    for question in page.locator("main :is(.question, .hint, .solution)").all():
         assert question.locator("summary").is_visible()
         assert all(part.is_visible() for part in question.locator("> :not(summary)").all())
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -56,6 +56,13 @@ SAME = {
     + org_text("<<other>>\nx"),
     "an empty diff": org_text("x") + "#+begin_src diff :from one :to other\n#+end_src\n",
     "a block in an answer": "#+begin_question\nWhy?\n\n" + org_text("x") + "#+end_question\n",
+    "an exercise and its folded solution": "#+property: header-args :noweb yes :mkdirp yes\n"
+    + named("spec-a", "1\n\n2")
+    + named("check-a", "<<spec-a>>\n3")
+    + org_text("<<spec-a>>\n\n\nx\n\n\n<<check-a>>", ":tangle exercises/a.py")
+    + "#+begin_hint\nLook.\n#+end_hint\n#+begin_solution\nSo.\n\n"
+    + org_text("<<spec-a>>\n\n\ny\n\n\n<<check-a>>", ":tangle exercises/solutions/a.py")
+    + "#+end_solution\n",
     "a folder is made": org_text("x", ":tangle new/a.py :mkdirp yes"),
 }
 
