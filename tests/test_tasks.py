@@ -1,9 +1,12 @@
 """Exercises in the Org file: in the woven document, on the page, in notebooks; what is refused."""
 
+import contextlib
+import json
 import re
 
 import pytest
 
+from literate.notebooks import notebooks
 from posts import HEADER, block, chapter, page, plain, refusal, woven, write
 
 START = HEADER.count("\n") + 1  # the line in which the text of a post begins
@@ -62,6 +65,29 @@ def test_hint_solution_and_check_fold_on_the_page(tmp_path):
     assert "&lt;&lt;" not in solution
     assert "It was one too low." in solution
     assert html.count("</details>") == html.count("<details") == 4  # and the contents
+
+
+def test_in_a_notebook_the_exercise_is_a_cell_and_the_rest_folds(tmp_path):
+    (tmp_path / "requirements.in").write_text("")
+    write(tmp_path, post())
+    with contextlib.chdir(tmp_path):
+        made = json.loads(notebooks(tmp_path / "post.org")["02_two.ipynb"])
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in made["cells"]]
+    script = (tmp_path / "tangled" / "exercises" / "02_x.py").read_text()
+    (place,) = (place for place, cell in enumerate(cells) if cell == ("code", script.rstrip()))
+    assert made["cells"][place]["outputs"] == []
+    assert "=02_x=" not in cells[place - 1][1]
+    assert cells[place - 1][1].endswith("`02_x`. Mend it.")
+    below = cells[place + 1][1]
+    assert re.findall(r"<summary>(.*)</summary>", below) == ["Hint", "Solution"]
+    assert "def f():\n    return 80\n```\n\n</details>" in below
+    assert "<<" not in "".join(text for kind, text in cells if kind == "markdown")
+    assert len(cells) == place + 2
+
+
+def test_the_address_of_an_exercise_is_its_own(tmp_path):
+    text = post() + "* Three\n:PROPERTIES:\n:CUSTOM_ID: 02_x.py\n:END:\n"
+    assert refusal(tmp_path, text).endswith("two things have the address '02_x.py'")
 
 
 @pytest.mark.parametrize("number", [79, 80])
