@@ -549,12 +549,12 @@ assert gap == 0 and went_on == never_stopped
 assert forgot_order != never_stopped
 assert saved["epoch"] == len(saved["losses"]) == len(saved["val_losses"]) == n_epochs
 assert agreement["2 by t-SNE"] > agreement["2 by PCA"]
-assert kept["2 by PCA"] < kept["2 by t-SNE"] < 0.5
+assert kept["2 by PCA"] < kept["2 by t-SNE"]
 if device.type == "cpu":  # other devices may have other operations for the same work
     assert [calls["aten::addmm"], calls["aten::mm"], calls["aten::index"]] == [60, 110, 20]
 if n_epochs == 20:
     assert val_losses[-1] < 2 / 3 * clipped_mse
-    assert val_losses[-1] < 0.0136
+    assert val_losses[-1] < 0.0136 and kept["2 by t-SNE"] < 0.5
     assert 0 < easier < pca_easier and train_mse < losses[-1]
     assert abs(agreement["32 dimensions"] - agreement["784 pixels"]) < 0.01
     print(f"checked: 20 epochs end at a test MSE of {val_losses[-1]:.5f}, PCA at {pca_mse:.5f}")

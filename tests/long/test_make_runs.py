@@ -64,7 +64,7 @@ def test_a_number_that_changes_must_change_in_the_prose_too(project):
 def test_a_wrong_number_in_the_prose_stops_make(project):
     page = (project / PAGE).read_bytes()
     change(
-        project, "Why does it stop at 1.0235 and 1.9690?", "Why does it stop at 1.0236 and 1.9690?"
+        project, "Why does it end at 1.0235 and 1.9690?", "Why does it end at 1.0236 and 1.9690?"
     )
     run = make(project, "all")
     assert run.returncode != 0
