@@ -75,12 +75,12 @@ def test_the_chapter_imports_that_module_before_it_joins_a_group():
     assert "os._exit" not in source
 
 
-@pytest.mark.parametrize("kill_at", [1, 2, 5, 6, 11, 13, 29, 40, 57, 64, 78, 95, 101, 117])
+@pytest.mark.parametrize("kill_at", [1, 6, 117])
 def test_a_killed_process_changes_nothing(tmp_path, kill_at):
     killed(tmp_path, kill_at)
 
 
-@pytest.mark.parametrize("kill_at", [134, 150, 163, 188, 199, 200])
+@pytest.mark.parametrize("kill_at", [200])
 def test_nor_does_one_that_dies_late(tmp_path, kill_at):
     killed(tmp_path, kill_at)
 
