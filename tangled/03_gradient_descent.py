@@ -217,5 +217,5 @@ assert difference < 1e-12
 np.testing.assert_allclose(along * factor**1000, end, rtol=1e-6)
 assert 0.8 < limit < 0.82
 assert curves[0.1][-1] < curves[0.8][-1] < curves[0.005][-1] < curves[0.82][-1]
-print("checked: gradients by differences, the end by least squares, the noise's share in it,")
-print("         and how fast the descent gets there by the eigenvalues of the Hessian")
+print("checked: gradients by differences, the end by least squares, the noise's share in it")
+print("checked: how fast the descent gets there, by the eigenvalues of the Hessian")
