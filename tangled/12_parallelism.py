@@ -122,6 +122,7 @@ import json
 import signal
 import subprocess
 import time
+import traceback
 from datetime import timedelta
 from tempfile import TemporaryDirectory
 
@@ -285,13 +286,13 @@ def line_datasets() -> list[TensorDataset]:
     parts = (x_train, y_train), (x_val, y_val)
     return [TensorDataset(*map(torch.from_numpy, arrays)) for arrays in parts]
 
-N_EPOCHS = 40
+LAST_EPOCH = 40
 
 
 def train_line(
     model: nn.Module, sampler: DistributedSampler, batch_size: int, loss_fn: Callable, path: Path
 ) -> list[float]:
-    """Train up to N_EPOCHS, from the checkpoint at path if there is one; return the losses."""
+    """Train up to LAST_EPOCH, from the checkpoint at path if there is one; return the losses."""
     device = next(model.parameters()).device
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
     loader = DataLoader(sampler.dataset, batch_size=batch_size, sampler=sampler)
@@ -301,7 +302,7 @@ def train_line(
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         first = saved["epoch"]
-    for epoch in range(first, N_EPOCHS):
+    for epoch in range(first, LAST_EPOCH):
         sampler.set_epoch(epoch)
         losses += train_loop(model, loss_fn, optimizer, 1, loader)[0]
         if sampler.rank == 0:
@@ -336,7 +337,7 @@ class KilledAt(nn.MSELoss):
 def ring_all_reduce(numbers: torch.Tensor) -> tuple[torch.Tensor, int]:
     """Return the sum of all processes' vectors, and how many numbers this process has sent."""
     rank, size = dist.get_rank(), dist.get_world_size()
-    pieces = list(numbers.clone().tensor_split(size))
+    pieces = list(numbers.tensor_split(size))
     sent = 0
     for step in range(2 * (size - 1)):
         leaving, coming = (rank - step) % size, (rank - step - 1) % size
@@ -444,7 +445,12 @@ def work_of(folder: Path, kill_at: int) -> None:
 # %% Really run
 
 if dist.is_torchelastic_launched():
-    work_of(Path(sys.argv[1]), int(sys.argv[2]))
+    try:
+        work_of(Path(sys.argv[1]), int(sys.argv[2]))
+    except Exception as error:
+        traceback.print_exc()
+        traceback.clear_frames(error.__traceback__)  # they hold a DDP model, and it the group
+        sys.exit(1)
     sys.exit()
 
 KILL_AT = 123
@@ -461,7 +467,7 @@ with TemporaryDirectory() as folder:
         text=True,
         timeout=120,
     )
-    if run.returncode != 0:
+    if run.returncode != 0 or "terminate called" in run.stderr:
         sys.exit(run.stderr)
     names = ["0.json", "1.json", "0_resumed.json", "1_resumed.json"]
     found = [json.loads(Path(folder, name).read_text(encoding="utf-8")) for name in names]
@@ -500,9 +506,9 @@ line_apart = np.abs(np.subtract(reports[0]["line"]["end"], end)).max()
 losses_apart = np.abs(two_losses - losses).max()
 print(f"largest difference of the weights {line_apart:.12f}, of the losses {losses_apart:.12f}")
 
-steps_per_epoch = 80 // 16
-whole_epochs, step = divmod(KILL_AT - 1, steps_per_epoch)
-print(f"killed in epoch {whole_epochs + 1} of {N_EPOCHS}, in step {step + 1} of {steps_per_epoch}")
+steps = 80 // 16  # in an epoch
+whole_epochs, step = divmod(KILL_AT - 1, steps)
+print(f"killed in epoch {whole_epochs + 1} of {LAST_EPOCH}, in step {step + 1} of {steps}")
 print(f"the second life had {len(resumed[0]['losses'])} epochs left")
 same_end = all(part["end"] == reports[0]["line"]["end"] for part in resumed)
 print(f"it ends where the other run ended, bit for bit: {same_end}")
@@ -559,7 +565,7 @@ assert sorted(reports[0]["rows"] + reports[1]["rows"]) == list(range(100))
 for report in reports:
     assert np.abs(np.subtract(report["own"], whole_exact.tolist())).max() > 0.01
 assert max(hand_apart, ddp_apart, line_apart, losses_apart) < 1e-12
-assert same_weights and same_end and len(resumed[0]["losses"]) == N_EPOCHS - whole_epochs
+assert same_weights and same_end and len(resumed[0]["losses"]) == LAST_EPOCH - whole_epochs
 
 assert reports[0]["buffers"][1] == reports[1]["buffers"][1] == reports[0]["buffers"][0]
 assert reports[1]["buffers"][0] != reports[0]["buffers"][0]

@@ -101,13 +101,13 @@ def killed(folder, kill_at):
         timeout=200,
     )
     assert run.returncode == 0, run.stderr
-    assert "exitcode: -9" in run.stderr
+    assert "terminate called" not in run.stderr  # the process that was left behind, too
     chapter = chapter_of(SCRIPT)
     if chapter.device != "cpu":
         pytest.skip("make ran the chapter on another device")
     for rank in range(2):
         part = json.loads((folder / f"{rank}_resumed.json").read_text(encoding="utf-8"))
-        assert part["end"] == chapter.names["reports"][rank]["line"]["end"]
-        left = len(part["losses"])
-        whole = (kill_at - 1) // 5
-        assert left in (40 - whole, 41 - whole)  # the last checkpoint may have been under way
+        assert part["end"] == chapter.names["reports"][rank]["line"]["end"], run.stderr
+        left, whole = len(part["losses"]), (kill_at - 1) // 5
+        # The last checkpoint may have been under way.
+        assert left in (40 - whole, 41 - whole), run.stderr
