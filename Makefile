@@ -53,7 +53,8 @@ export OMP_WAIT_POLICY := passive
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle diffs watch notebooks exercises exercise data test verify lint lock help clean distclean FORCE $(CHAPTERS)
+.PHONY: all tangle diffs watch notebooks exercises exercise data test verify lint lock help clean \
+        distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
