@@ -279,6 +279,7 @@ for number, place in enumerate(tried, 1):
     print(f"trial {number:2}: rate {rate:7.5f}, batches of {size:2}: {table[row, column]:.4f}")
 
 # %% Five calls
+
 import logging
 import warnings
 

@@ -342,16 +342,39 @@ print(f"one cycle:     test MSE {results['one cycle']['test MSE']:.4f}")
 import logging
 import warnings
 
-# Ax calls what PyTorch, pandas and Ax itself have deprecated.
+# Ax 1.3 makes calls that PyTorch, pandas and Ax itself have deprecated.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", FutureWarning)
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"ax\.")
+# The packages below it report each numerical repair: a second attempt, a diagonal made larger.
 warnings.filterwarnings(
     "ignore", category=RuntimeWarning, module=r"(botorch|gpytorch|linear_operator)\."
 )
 from ax import ChoiceParameterConfig, Client
 from ax.utils.common.logger import set_stderr_log_level
 
-set_stderr_log_level(logging.WARNING)
+set_stderr_log_level(logging.WARNING)  # Ax reports each trial otherwise
+
+
+def ax_search(
+    space: list[ChoiceParameterConfig], evaluate: Callable, n_trials: int, seed: int
+) -> list[tuple[dict[str, float], float]]:
+    """Minimise evaluate(**parameters); return the trials in order.
+
+    A trial is a pair: its parameters, by name, and the value that evaluate gave.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the matrices are tiny: a second thread would only be in the way
+    client = Client(random_seed=seed)
+    client.configure_experiment(parameters=space)
+    client.configure_optimization(objective="-value")
+    trials = []
+    for _ in range(n_trials):
+        for index, parameters in client.get_next_trials(max_trials=1).items():
+            value = evaluate(**parameters)
+            client.complete_trial(index, raw_data={"value": (value, 0.0)})
+            trials.append((parameters, value))
+    torch.set_num_threads(threads)
+    return trials
 
 PRICE = 0.0002  # of squared error, for each number of the code
 
@@ -366,20 +389,16 @@ def priced_error(x: torch.Tensor, labels: torch.Tensor, width: int) -> float:
     fit(model, x[:-10_000], labels[:-10_000], epochs=1)
     return round(error(model, x[-10_000:]) + PRICE * width, 5)
 
+from functools import partial
+
 widths = [2, 4, 6, 8, 12, 16, 24, 32]
-client = Client(random_seed=42)
-client.configure_experiment(
-    parameters=[ChoiceParameterConfig("width", widths, "int", is_ordered=True)]
-)
-client.configure_optimization(objective="-price")
+space = [ChoiceParameterConfig("width", widths, "int", is_ordered=True)]
 prices = {}
-for _ in range(6):
-    for index, parameters in client.get_next_trials(max_trials=1).items():
-        width = parameters["width"]
-        if width not in prices:
-            prices[width] = priced_error(x_train, y_train, width)
-        client.complete_trial(index, raw_data={"price": (prices[width], 0.0)})
-        print(f"trial {index + 1}: width {width:2}, error and price {prices[width]:.4f}")
+for trial, (parameters, price) in enumerate(
+    ax_search(space, partial(priced_error, x_train, y_train), n_trials=6, seed=42), start=1
+):
+    prices[parameters["width"]] = price
+    print(f"trial {trial}: width {parameters['width']:2}, error and price {price:.4f}")
 best_width = min(prices, key=prices.get)
 print(f"the best width seen: {best_width}")
 
