@@ -350,7 +350,7 @@ def set_up(
     """Return a model, its optimizer, a shuffling loader and the generator that shuffles."""
     torch.manual_seed(seed)
     model = SequentialAutoencoder().to(device)
-    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = optim.Adam(model.parameters(), lr=1e-3, fused=True)
     order = torch.Generator().manual_seed(seed)
     return model, optimizer, whole_batches(train_set, order), order
 
@@ -438,9 +438,11 @@ def kept_neighbours(points: np.ndarray, others: np.ndarray) -> float:
     here, there = nearest(points, 10), nearest(others, 10)
     return np.mean(here[:, :, None] == there[:, None, :]).item() * 10
 
+half = x_test[::2]
+labels = labels[::2]
 with torch.no_grad():
-    code = model.encoder(x_test).cpu().numpy().astype(np.float64)
-pixels = x_test.cpu().numpy()
+    code = model.encoder(half).cpu().numpy().astype(np.float64)
+pixels = half.cpu().numpy()
 agreement = {
     "784 pixels": label_agreement(pixels, labels),
     "32 by PCA": label_agreement(pca.transform(pixels), labels),

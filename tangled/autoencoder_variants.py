@@ -88,7 +88,7 @@ def load_mnist(raw: Path) -> list[MNIST]:
         sys.exit(2)
 
 device = pick_device()
-n_epochs = pick_epochs(4)
+n_epochs = pick_epochs(2)
 torch.set_num_threads(1)  # on a CPU, as in chapter 14
 torch.backends.mkldnn.enabled = False  # its sums depend on the size of the processor's cache
 train_mnist, test_mnist = load_mnist(Path("data", "MNIST", "raw"))
@@ -127,13 +127,13 @@ def fit(
     loss_of: Callable = reconstruction_loss,
     make_scheduler: Callable | None = None,
 ) -> float:
-    """Train by Adam on batches of 128; return the seconds that an epoch took, in the mean."""
+    """Train by Adam on batches of 64; return the seconds that an epoch took, in the mean."""
     optimizer = optim.Adam(model.parameters(), lr=3e-3, fused=True)
     scheduler = make_scheduler(optimizer) if make_scheduler else None
     order = torch.Generator().manual_seed(42)
     start = time.perf_counter()
     for _ in range(epochs):
-        for rows in torch.randperm(len(x), generator=order).to(x.device).split(128):
+        for rows in torch.randperm(len(x), generator=order).to(x.device).split(64):
             loss_of(model, x[rows], labels[rows]).backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -182,8 +182,8 @@ def cosine(steps: int) -> Callable:
     """Return what makes a scheduler for an optimizer: from its rate to zero in so many steps."""
     return lambda optimizer: optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
-n_linear = pick_epochs(10)
-batches = len(x_train.split(128))
+n_linear = pick_epochs(4)
+batches = len(x_train.split(64))
 above = []  # by how much its error is above PCA's, as a share of it
 for epochs in (1, n_linear):
     torch.manual_seed(42)
@@ -380,13 +380,13 @@ PRICE = 0.0002  # of squared error, for each number of the code
 
 
 def priced_error(x: torch.Tensor, labels: torch.Tensor, width: int) -> float:
-    """Train on all but the last 10,000 rows for one epoch; return their error plus the price.
+    """Train on the first 25,000 rows for one epoch; return the last 10,000's error plus the price.
 
     It is rounded, so that the last bits of a sum cannot lead the search elsewhere.
     """
     torch.manual_seed(42)
     model = dense(width).to(x.device)
-    fit(model, x[:-10_000], labels[:-10_000], epochs=1)
+    fit(model, x[:25_000], labels[:25_000], epochs=1)
     return round(error(model, x[-10_000:]) + PRICE * width, 5)
 
 from functools import partial
@@ -515,11 +515,11 @@ row = {name: results[name]["test MSE"] for name in results}
 assert results["as in chapter 14"]["parameters"] == 222384
 assert min(above) > 0  # from above
 assert zeros[0.001] > zeros[0.0] > unused[0.0] / 32
-assert moved["plain"] == 0 and moved["denoising"] > 0.99
+assert moved["plain"] == 0 and moved["denoising"] > 0.95
 assert int(confusion.sum()) == len(x_test)
 np.testing.assert_allclose(confusion.trace() / len(x_test), accuracy, rtol=1e-6)
 assert noise_errors["denoising"] < noise_errors["plain"] < noise_errors["noisy"]
-if n_epochs == 4 and device.type == "cpu":
+if n_epochs == 2 and device.type == "cpu":
     assert above[-1] < 0.001 < 0.01 < above[0]
     assert row["tied weights"] < row["as in chapter 14"] < row["denoising"]
     assert row["one cycle"] < row["as in chapter 14"] < row["sparse, 0.001"]
