@@ -480,7 +480,7 @@ for digit, colour in enumerate(COLOURS):
         va="center",
         bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": colour},
     )
-axes.set(title="The codes of the test set", xlabel="t-SNE 1", ylabel="t-SNE 2")
+axes.set(title="The codes of 5,000 test images", xlabel="t-SNE 1", ylabel="t-SNE 2")
 axes.spines[:].set_visible(False)
 save_figure(figure, "embedding")
 

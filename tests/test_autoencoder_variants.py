@@ -67,7 +67,7 @@ def test_fit_is_adam_in_shuffled_batches_that_see_every_row_once_an_epoch(chapte
 
     seconds = chapter.names["fit"](model, x, labels, 2, loss_of)
     assert seconds > 0
-    assert [len(batch) for batch, _ in batches] == [128, 128, 44] * 2
+    assert [len(batch) for batch, _ in batches] == [64, 64, 64, 64, 44] * 2
     seen = torch.cat([numbers for _, numbers in batches])
     for epoch in (seen[:300], seen[300:]):
         assert torch.equal(epoch.sort().values, labels)
@@ -84,13 +84,13 @@ def test_fit_is_adam_in_shuffled_batches_that_see_every_row_once_an_epoch(chapte
 
 
 def test_schedulers_are_stepped_after_each_batch(chapter):
-    """Six batches in two epochs: the cosine is at zero, the one cycle past its peak and down."""
+    """Ten batches in two epochs: the cosine is at zero, the one cycle past its peak and down."""
     for name, end in (("cosine", 0), ("one_cycle", 4e-8)):
         optimizers, rates = [], []
 
         def make_and_keep(optimizer, name=name, optimizers=optimizers):
             optimizers.append(optimizer)
-            return chapter.names[name](6 if name == "cosine" else 7)(optimizer)
+            return chapter.names[name](10 if name == "cosine" else 11)(optimizer)
 
         def loss_of(model, x, labels, optimizers=optimizers, rates=rates):
             rates.append(optimizers[0].param_groups[0]["lr"])
@@ -98,8 +98,10 @@ def test_schedulers_are_stepped_after_each_batch(chapter):
 
         model, x = torch.nn.Linear(3, 3), torch.rand(300, 3)
         chapter.names["fit"](model, x, torch.arange(300), 2, loss_of, make_and_keep)
-        assert len(set(rates)) == 6
-        assert max(rates) == pytest.approx(3e-3 if name == "cosine" else 0.01, rel=0.1)
+        assert len(rates) == 10
+        assert rates != sorted(rates) and max(rates) == pytest.approx(
+            3e-3 if name == "cosine" else 0.01, rel=0.1
+        )
         assert optimizers[0].param_groups[0]["lr"] == pytest.approx(end, abs=1e-9)
 
 
@@ -219,7 +221,7 @@ def test_the_search_found_what_its_trials_say(chapter):
 
 def test_the_price_is_of_images_that_the_training_never_saw(chapter):
     torch.manual_seed(0)
-    x, labels = torch.rand(10_130, 784), torch.zeros(10_130)
+    x, labels = torch.rand(35_000, 784), torch.zeros(35_000)
     price = chapter.names["priced_error"]
     before = price(x, labels, 2)
     x[-10_000:] = 0.5  # the held-out rows change, and so must the price
@@ -265,7 +267,7 @@ def test_pixels_that_are_never_lit_keep_their_first_weights(golden):
     torch.manual_seed(42)
     start = golden.names["dense"]().encoder[0].weight[:, dark]
     assert torch.equal(on_cpu(golden, "plain").encoder[0].weight[:, dark], start)
-    assert golden.names["moved"]["denoising"] > 0.99
+    assert golden.names["moved"]["denoising"] > 0.95
 
 
 def test_the_table_in_the_text_is_the_one_that_was_printed(golden):
