@@ -6,10 +6,11 @@ CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_gr
             07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
             12_parallelism 13_hyperparameter_search 14_autoencoder
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py \
-            tangled/autoencoder_variants.py
+            tangled/autoencoder_variants.py tangled/same_line.py
 # Those that were tangled last.
 EXERCISES := $(shell sed -n 's|^.*  \(exercises/.*\)|tangled/\1|p' tangled/SHA256SUMS 2> /dev/null)
-LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log logs/autoencoder_variants.log
+LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log logs/autoencoder_variants.log \
+            logs/same_line.log
 RUNS     := $(LOGS) $(LOGS:.log=.json) $(LOGS:.log=.objects)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)

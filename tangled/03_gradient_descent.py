@@ -44,6 +44,7 @@ loss = (error**2).mean()
 print(f"loss: {loss:.12f}")
 
 # %% Step 3: the gradients
+
 def gradients(a: np.ndarray, b: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the derivatives of the mean squared error by a and by b, as an array of two."""
     error = y - (a + b * x)
@@ -110,6 +111,7 @@ print(f"least squares of the noise: {offsets[0]:.8f} and {offsets[1]:.8f}")
 print(f"largest difference: {noise_difference:.12f}")
 
 # %% The batch, seen from above
+
 def descend(
     x: np.ndarray, y: np.ndarray, batch_size: int, learning_rate: float, epochs: int
 ) -> np.ndarray:

@@ -201,6 +201,7 @@ except RuntimeError as error:
 print(strict_error)
 
 # %% nn.Module
+
 class ManualLinearRegression(nn.Module):
     """The line y = a + b x, for inputs of shape (rows, 1)."""
 

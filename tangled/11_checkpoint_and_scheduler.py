@@ -75,6 +75,7 @@ x_train, y_train = x[train_indices], y[train_indices]
 x_val, y_val = x[val_indices], y[val_indices]
 
 # %% A loop that steps a scheduler
+
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 

@@ -77,6 +77,7 @@ else:
     print("one device in use, so there is nothing for DataParallel to do")
 
 # %% Sum or average?
+
 def gradient_of(model: nn.Module, loss: torch.Tensor) -> torch.Tensor:
     """Return the gradient of a loss, all parameters of the model in one vector."""
     model.zero_grad()

@@ -60,8 +60,9 @@ def commands(run: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def numbered(project: Path) -> list[Path]:
-    """Return the scripts of the chapters, and those of two appendices."""
-    others = [project / "tangled" / f"{name}.py" for name in ("autoencoder_variants", "old_calls")]
+    """Return the scripts of the chapters, and those of three appendices."""
+    names = ("autoencoder_variants", "old_calls", "same_line")
+    others = [project / "tangled" / f"{name}.py" for name in names]
     return [*sorted((project / "tangled").glob("[0-9]*.py")), *others]
 
 

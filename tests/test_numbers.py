@@ -201,12 +201,18 @@ def test_of_the_post_all_chapters_are_checked():
 def test_a_decimal_that_is_wrong_in_its_last_digit_is_found():
     """Of all numbers with a decimal point in the prose, each one unit too large is reported.
 
-    A whole number proves little, since 20 may be 20 of anything; these are what can go stale.
+    A whole number proves little, since 20 may be 20 of anything; these are what can go stale. In
+    the table of lines that all but coincide neighbours are the rule: test_same_line.py holds it
+    to the output row for row.
     """
     prose, checked, missed = numbers.prose_of(real()), 0, set()
+    decimal = re.compile(r"(?<![\w.])\d+\.\d{2,}(?!\w)")
+    section = real().text.partition("* The same line, many ways\n")[2].partition("\n* ")[0]
+    table = set(decimal.findall("\n".join(re.findall(r"^\|.*", section, re.MULTILINE))))
     for number, (output, source) in numbers.runs_of(real()).items():
         results = numbers.NO_RESULT.sub("", prose[number])
-        for stated in set(re.findall(r"(?<![\w.])\d+\.\d{2,}(?!\w)", results)):
+        elsewhere = table if "covariance over variance" in results else set()
+        for stated in set(decimal.findall(results)) - elsewhere:
             decimals = len(stated.split(".")[1])
             wrong = f"{float(stated) + 10**-decimals:.{decimals}f}"
             assert numbers.unproved_numbers(f"It is {stated}.", output, source) == []

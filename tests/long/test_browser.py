@@ -263,7 +263,7 @@ def test_the_page_says_what_the_logs_say(desktop):
         }"""
     )
     logs = {log.stem: log.read_text(encoding="utf-8") for log in (ROOT / "logs").glob("*.log")}
-    assert len(logs) == 16
+    assert len(logs) == 17
     assert outputs == logs
 
 

@@ -1,7 +1,8 @@
 """On another processor the scripts print the same text and draw the same figures, byte for byte.
 
 The settings make NumPy, OpenBLAS and PyTorch work as on an x86-64 processor without AVX-512. The
-scripts are those whose results hang on the last bits of long sums: searches, trainings, t-SNE.
+scripts are those whose results hang on the last bits of long sums: searches, trainings, t-SNE,
+and descents that come to rest.
 """
 
 import os
@@ -34,7 +35,7 @@ def settings(request, monkeypatch):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these settings are of x86-64")
 @pytest.mark.parametrize(
-    "name", ["13_hyperparameter_search", "14_autoencoder", "autoencoder_variants"]
+    "name", ["13_hyperparameter_search", "14_autoencoder", "autoencoder_variants", "same_line"]
 )
 def test_text_and_figures_are_the_same(name, settings, tmp_path):
     script = TANGLED / f"{name}.py"
@@ -49,7 +50,7 @@ def test_text_and_figures_are_the_same(name, settings, tmp_path):
     missing = r".*ImportWarning: NPY_DISABLE_CPU_FEATURES.*\n(?: .*\n)*"
     assert (run.returncode, re.sub(missing, "", run.stderr)) == (0, "")
     assert run.stdout == chapter.output
-    drawn = sorted((tmp_path / "figures").iterdir())
-    assert drawn
+    drawn = sorted((tmp_path / "figures").glob("*"))
+    assert drawn or name == "same_line"
     for path in drawn:
         assert path.read_bytes() == (ROOT / "figures" / path.name).read_bytes(), path.name

@@ -20,7 +20,10 @@ FIGURES = dict(
 
 @pytest.fixture(
     scope="module",
-    params=[*SCRIPTS, TANGLED / "autoencoder_variants.py", TANGLED / "old_calls.py"],
+    params=[
+        *SCRIPTS,
+        *(TANGLED / f"{name}.py" for name in ("autoencoder_variants", "old_calls", "same_line")),
+    ],
     ids=lambda script: script.stem,
 )
 def alone(request, tmp_path_factory):
