@@ -9,8 +9,10 @@ SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py \
             tangled/autoencoder_variants.py tangled/same_line.py
 # Those that were tangled last.
 EXERCISES := $(shell sed -n 's|^.*  \(exercises/.*\)|tangled/\1|p' tangled/SHA256SUMS 2> /dev/null)
-LOGS     := $(CHAPTERS:%=logs/%.log) logs/old_calls.log logs/autoencoder_variants.log \
-            logs/same_line.log
+# The longest first, so that no core is left waiting for the last one.
+LONGEST  := 14_autoencoder autoencoder_variants 13_hyperparameter_search 12_parallelism
+LOGS     := $(LONGEST:%=logs/%.log) logs/same_line.log logs/old_calls.log \
+            $(patsubst %,logs/%.log,$(filter-out $(LONGEST),$(CHAPTERS)))
 RUNS     := $(LOGS) $(LOGS:.log=.json) $(LOGS:.log=.objects)
 MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx1-ubyte \
             t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
@@ -48,7 +50,13 @@ autoencoder_variants_draws        := denoised confusion walks grid first_layer
 # Expands to FORCE where one of the files is missing, to nothing where all are there.
 if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
 
-# With -j several chapters share the cores: a thread that waits must not keep one busy.
+# Scripts run side by side, one for each core and at most four, unless -j says otherwise. Not where
+# another make has called this one, nor for watch, which calls make itself.
+ifeq ($(MAKELEVEL)$(filter watch,$(MAKECMDGOALS)),0)
+  MAKEFLAGS += -j$(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
+endif
+
+# They share the cores: a thread that waits must not keep one busy.
 export OMP_WAIT_POLICY := passive
 
 .DELETE_ON_ERROR:

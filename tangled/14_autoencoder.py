@@ -448,6 +448,7 @@ agreement = {
     "32 by PCA": label_agreement(pca.transform(pixels), labels),
     "32 dimensions": label_agreement(code, labels),
 }
+print(f"of {len(half)} test images:")
 for name, share in agreement.items():
     print(f"{name:<13} the nearest neighbour shows the same digit in {share:.1%}")
 

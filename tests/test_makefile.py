@@ -124,7 +124,7 @@ def test_a_shared_block_runs_every_chapter_that_uses_it_and_no_other(project):
         for script in numbered(project)
         if "n = 1, 2, 101" in script.read_text(encoding="utf-8")
     ]
-    assert ran == ["tangle", *users, "page"]
+    assert [ran[0], *sorted(ran[1:-1]), ran[-1]] == ["tangle", *users, "page"]
     assert 8 < len(users) < len(numbered(project))
 
 
