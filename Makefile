@@ -145,11 +145,14 @@ $(MNIST): ;
 
 # --- checks: the first after every edit, the second before you publish
 
+# A worker for each core, and at most four.
+SIDE_BY_SIDE := -n logical --maxprocesses 4
+
 test: lint $(PAGE)  ## check what the run left, and the builder on small posts: about a minute
-	$(PYTHON) -m pytest --ignore tests/long
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --ignore tests/long
 
 verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
-	$(PYTHON) -m pytest tests/long
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
 lint: .tangled  ## check format and style of the builder, the scripts and the tests
 	$(PYTHON) -m ruff format --check literate tests

@@ -4,7 +4,7 @@ Standardised(features) remembers the mean and the standard deviation of each col
 takes the mean off its inputs, divides by the standard deviation, and gives the result to a linear
 layer. parameters() should list those of the layer only; the rest is not learned. On the CPU all is
 well. Moved to a GPU, it raises an error: mean is on the CPU. (The check moves it to the device
-meta, which is everywhere.) And a state dict does not take the mean along to another such model.
+meta, which every machine has.) And a state dict does not take the mean to another such model.
 """
 
 import torch

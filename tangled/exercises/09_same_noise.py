@@ -3,9 +3,9 @@
 Noisy is a dataset of numbers, and on each it puts normal noise with a standard deviation of 0.1.
 Before an epoch start_epoch is called, and then each worker gets its copy of the dataset. The noise
 of an example should depend on three things, the seed, the epoch and the number of the example, and
-on nothing else: not on how many workers there are, nor on the order. Where one of the three is
-another, the noise is another. But two workers give different examples the same noise. (A seed for
-NumPy's default_rng may be a list of whole numbers, too.)
+on nothing else: not on how many workers there are, nor on the order. Change one of the three, and
+the noise changes. But two workers give different examples the same noise. (A seed for NumPy's
+default_rng may be a list of whole numbers, too.)
 """
 
 import copy

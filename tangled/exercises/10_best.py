@@ -4,8 +4,8 @@ train_best(model, train_epoch, measure, patience, n_epochs) calls train_epoch(),
 model for an epoch, and then measure(), which returns the validation loss. So it goes on, for
 n_epochs at most, until the last epochs, as many as patience says, have all been no better than the
 best one before them. Then all numbers of the model, parameters and buffers, should be what they
-were after the best epoch, and its number is returned; the first epoch is 1. No epoch is better
-than an earlier one with the same loss.
+were after the best epoch, in the same tensors as before. Its number is returned, an int; the first
+epoch is 1. No epoch is better than an earlier one with the same loss.
 """
 
 from collections.abc import Callable

@@ -3,8 +3,8 @@
 Of a table x with many columns, val_error(x, y, n_train) should use the five that go best with the
 labels y, of the shape (rows, 1). It fits y = a + b1 x1 + ... + b5 x5 to the first n_train rows, by
 least squares, and returns the mean squared error on the other rows, which stand for rows that
-nobody has seen yet. For labels with a variance of 1 that are pure chance, no model does better on
-such rows, in the mean, than an error of 1. This one gets 0.7.
+nobody has seen yet. For labels with a variance of 1 that are pure chance, no model has an error
+below 1 on such rows, on average. This one gets 0.7.
 """
 
 import numpy as np

@@ -3,8 +3,9 @@
 share(n, rank, size, seed, epoch) returns the rows, a list of numbers below n, that one of size
 processes works on in an epoch. All lists must have the same length, the least that is enough;
 together they hold each row once, and a few once more if it does not come out even. Each epoch
-shuffles and deals anew. The same call always returns the same list, and PyTorch's own generator
-stays as it was. But now many rows are in no list, and each epoch is like the one before.
+shuffles and deals anew, and another seed deals in another way. The same call always returns the
+same list, and PyTorch's own generator stays as it was. But now many rows are in no list, and each
+epoch is like the one before.
 """
 
 import math

@@ -1,9 +1,9 @@
 """12_uneven: mend an average of gradients that favours the rows of small shards.
 
 share_gradients(models, shards) plays one step of several processes. Each has a model, all with the
-same weights, and a shard (x, y); shards may differ in size. Afterwards the grad of each model, in
-tensors of its own, should be the gradient of the mean squared error over the rows of all shards.
-With shards of one size it is.
+same weights, and a shard (x, y); shards may differ in size, and one may be empty. Afterwards the
+grad of each model, in tensors of its own, should be the gradient of the mean squared error over the
+rows of all shards. With shards of one size it is.
 """
 
 import torch

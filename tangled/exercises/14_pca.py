@@ -4,7 +4,7 @@ rebuilt(train, images, k) takes training images and other images, a row of pixel
 the other images into k numbers each and returns what can be rebuilt from those, in the shape of
 images. Both ways are the best linear ones for the training images. With their mean taken off,
 torch.linalg.svd(centred, full_matrices=False) returns U, S and Vh for them. Each row of Vh is a
-direction among the pixels, of length 1, and the one that says most stands first.
+direction among the pixels, of length 1. They vary most along the first, and less and less after.
 """
 
 import torch

@@ -23,6 +23,7 @@ from literate import org, tangle
 from literate.page import WIDE
 from literate.post import Post
 
+pytestmark = pytest.mark.xdist_group("browser")  # one browser for all of them
 ORG = ROOT / "pytorch-first-principles.org"
 PAGE = ORG.with_suffix(".html")
 AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"

@@ -17,14 +17,16 @@ FIGURES = dict(
     re.findall(r"^(\w+)_draws +:= (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 )
 
+EXTRA = [TANGLED / f"{name}.py" for name in ("autoencoder_variants", "same_line", "old_calls")]
+
 
 @pytest.fixture(
     scope="module",
     params=[
-        *SCRIPTS,
-        *(TANGLED / f"{name}.py" for name in ("autoencoder_variants", "old_calls", "same_line")),
+        # One worker looks at a run from all sides. The last scripts take longest, so they go first.
+        pytest.param(script, id=script.stem, marks=pytest.mark.xdist_group(script.stem))
+        for script in [*EXTRA, *reversed(SCRIPTS)]
     ],
-    ids=lambda script: script.stem,
 )
 def alone(request, tmp_path_factory):
     """Run one script; return it, its run, its folder and what torchrun left of its logs."""

@@ -2,7 +2,7 @@
 
 A logit z gives yes the probability p = 1 / (1 + exp(-z)), as the softmax of 0 for no and z for yes
 does. The loss is -log p where the target is 1.0 and -log(1 - p) where it is 0.0. yes_no(logits,
-targets) takes two tensors of the same shape and returns the mean loss, a tensor with one number,
+targets) takes two tensors of the same shape and returns the mean loss, a tensor of the shape (),
 without PyTorch's losses. Its slopes must be right, too: for large logits, and for a logit of 0.
 """
 

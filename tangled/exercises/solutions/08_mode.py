@@ -1,4 +1,4 @@
-"""08_mode: mend a validation that finds another loss each time.
+"""08_mode: mend a validation that finds a different loss each time.
 
 validate(model, x, y) should return the mean squared error of the model as it is when it is used,
 not as it is while it learns, and compute it without gradients. It should leave the model as it

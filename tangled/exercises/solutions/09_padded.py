@@ -1,11 +1,11 @@
 """09_padded: write a function that makes a batch of sequences of different lengths.
 
 pad(examples) takes a list of pairs: a tensor of the shape (length,), and a whole number, the label.
-It returns a table, a mask and the labels, three tensors. The table has a row for each sequence,
-as long as the longest of these, and the type of the sequences; after a sequence's own numbers come
-zeros. The mask is of the same shape: True at a sequence's own numbers, False after them. A sequence
-may hold zeros itself, or nothing at all, and it stays as it is. A loader uses your function in
-place of its own way to collate if it gets it as collate_fn.
+It returns three tensors: a table, a mask, and the labels as whole numbers. The table has the type
+of the sequences and a row for each. All rows are as long as the longest sequence; after a
+sequence's own numbers come zeros. The mask is of the same shape: True at a sequence's own numbers,
+False after them. A sequence may hold zeros itself, or nothing at all, and it stays as it is. A
+loader calls your function to collate if it gets it as collate_fn.
 """
 
 import torch

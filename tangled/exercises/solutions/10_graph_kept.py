@@ -3,7 +3,7 @@
 predict(model, loader) returns the model's predictions for all x of a loader, in one tensor. The
 loader gives pairs of x and y. The model should predict in evaluation mode, and nothing should be
 recorded meanwhile, since nobody will call backward. After it the recording should be on or off as
-it was before, and the parameters able to learn. But predict(model, loader).numpy() is an error.
+it was before, and the parameters able to learn. But predict(model, loader).numpy() fails.
 """
 
 import torch

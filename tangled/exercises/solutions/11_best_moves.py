@@ -2,8 +2,9 @@
 
 keep_best(model, train, validate, n_epochs) calls train() once for each epoch, and after it
 validate(), which returns a validation loss. In the end the model should be as it was after the
-epoch with the lowest one, buffers included, and that loss is returned. The loss that is returned
-is right, but the model that is left does not have it.
+epoch with the lowest one, buffers included, and that loss is returned. The parameters stay the
+same tensors, since an optimizer holds them. The loss that is returned is right, but the model that
+is left does not have it.
 """
 
 import math

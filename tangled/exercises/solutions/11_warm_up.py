@@ -1,7 +1,7 @@
 """11_warm_up: write the step of a scheduler that rises along a line and falls along a cosine.
 
 The top of a group of parameters is the rate that it had when the scheduler was made. The rates
-rise along a straight line: the first step has an n_rise-th of the top, and step n_rise the top.
+rise along a straight line: the first step has 1 / n_rise of the top, and step n_rise the top.
 They then fall along half a cosine, as in the chapter, and are 0 in step n_rise + n_fall. There they
 stay. The first step's rates are set when the scheduler is made, and step() sets those of the next.
 """
