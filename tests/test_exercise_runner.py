@@ -1,11 +1,14 @@
 """What the learner runs: copies made once, a line for each exercise, and the check's own line."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -44,6 +47,7 @@ SHOWN = [
     "02_three: not yet: it is blue",
     "02_two: done",
     "1 of 3 done",
+    "Next: make exercise NAME=01_one",
 ]
 
 
@@ -64,7 +68,7 @@ def test_what_the_learner_has_is_never_written_again_and_what_is_missing_is(proj
     (project / "tangled" / "exercises" / "01_one.py").write_text("new")
     shown = lines(project)
     assert shown[0].startswith("copied 1 of 3")
-    assert shown[-1] == "2 of 3 done"
+    assert shown[-2:] == ["2 of 3 done", "Next: make exercise NAME=02_three"]
     assert own.read_text() == DONE.format("01_one")
     assert (project / "exercises" / "notes.py").read_text() == "mine"
 
@@ -87,7 +91,8 @@ def test_a_link_that_leads_nowhere_is_left_alone(project):
         ("", "it ended before its check did"),
         ("import os\nos._exit(0)\n", "it ended before its check did"),
         ('print("01_one: done")\nraise SystemExit(1)\n', "it ended before its check did"),
-        ('print("01_one: done")\nprint("but")\n', "it ended before its check did"),
+        ('print("01_one: done")\nprint("01_one: not yet: no")\n', "it ended before its check did"),
+        ('print("01_one: done, but")\n', "it ended before its check did"),
         ('print("02_two: done")\n', "it ended before its check did"),
         ("import time\ntime.sleep(60)\n", "it was still running after 1 seconds"),
         ("print(b'\\xff')\nimport sys\nsys.stdout.buffer.write(b'\\xff')", "it ended before"),
@@ -102,16 +107,73 @@ def test_whatever_happens_is_one_line(project, monkeypatch, text, said):
     assert shown[1:] == SHOWN[1:]
 
 
+BYE = 'import atexit\natexit.register(print, "bye")\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('print("x", end="")\nprint("01_one: done")\n', "done"),
+        (f'{BYE}print("01_one: done")\n', "done"),
+        (f'{BYE}print("x", end="")\n{NOT_YET.format("01_one")}', "not yet: it is blue"),
+        ('print("01_one: not yet: no")\nprint("01_one: done")\n', "done"),
+    ],
+)
+def test_a_verdict_is_found_whatever_stands_around_it(project, text, said):
+    lines(project)
+    (project / "exercises" / "01_one.py").write_text(text)
+    assert lines(project)[0] == f"01_one: {said}"
+
+
+@pytest.mark.parametrize("channel", ["stdout", "stderr"])
+def test_one_that_prints_too_much_is_stopped_and_little_of_it_read(tmp_path, monkeypatch, channel):
+    monkeypatch.setattr(exercises, "LIMIT", 10)
+    script = tmp_path / "01_one.py"
+    prints = (
+        f"import sys, time\nfor _ in range(11_000):\n    print('x' * 999, file=sys.{channel})\n"
+    )
+    script.write_text(f"{prints}sys.{channel}.flush()\ntime.sleep(60)\n")
+    ran = exercises.run(script, ENVIRONMENT)
+    assert 60_000 < len("".join(ran[1:3])) <= 64 * 1024
+    said = "01_one: not yet: it printed more than 10 MB and was stopped"
+    assert exercises.line_of("01_one", ran) == said
+
+
+def test_when_all_are_done_none_is_next(project):
+    lines(project)
+    for name in ("01_one", "02_three"):
+        (project / "exercises" / f"{name}.py").write_text(DONE.format(name))
+    assert lines(project)[-1] == "3 of 3 done"
+
+
+def test_without_make_the_readme_copies_one_and_no_solution(tmp_path):
+    shutil.copytree(ROOT / "tangled" / "exercises", tmp_path / "tangled" / "exercises")
+    (tmp_path / "exercises").mkdir()
+    (own := tmp_path / "exercises" / "04_forgotten_zero.py").write_text("mine")
+    part = (ROOT / "README.md").read_text("utf-8").split("Without make, ")[1].split("\n#")[0]
+    commands = re.findall(r"^    (.*)$|`((?:mkdir|cp) .*?)`", part, re.MULTILINE)
+    copying = [a or b for a, b in commands if not (a or b).startswith("python ")]
+    assert copying
+    for _ in range(2):
+        subprocess.run("\n".join(copying), shell=True, cwd=tmp_path, check=False)
+        assert list((tmp_path / "exercises").iterdir()) == [own]
+        assert own.read_text() == "mine"
+    own.unlink()
+    subprocess.run("\n".join(copying), shell=True, cwd=tmp_path, check=True)
+    assert own.read_text().startswith('"""04_forgotten_zero: ')
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
         ("01_won", "no exercise is named '01_won'; near to it: 01_one, 02_two"),
         ("two", "no exercise is named 'two'; near to it: 02_two"),
-        ("02_xyzxyz", "no exercise is named '02_xyzxyz'; near to it: 02_three, 02_two"),
+        ("02_xyzxyz", "no exercise is named '02_xyzxyz'; 'ls exercises' shows all 3"),
+        ("99_foo", "no exercise is named '99_foo'; 'ls exercises' shows all 3"),
         ("", "which one? Name it: make exercise NAME=01_one"),
     ],
 )
-def test_a_name_that_is_none_is_one_line_with_the_nearest(project, name, said):
+def test_a_name_that_is_none_is_one_line_with_the_nearest_if_any_is_near(project, name, said):
     lines(project)
     result = run(project, "exercises", name)
     assert (result.returncode, result.stdout, result.stderr) == (2, "", f"{said}\n")
@@ -123,34 +185,102 @@ def test_without_exercises_one_line_says_how_to_get_them(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["01_one", "01_one.py", "exercises/01_one.py"])
-def test_one_runs_again_at_each_save_until_ctrl_c(project, name):
+@contextmanager
+def watched(project, name="01_one"):
+    """Watch an exercise; give the process, which ends after 30 seconds."""
     command = [sys.executable, "-u", "-m", "literate", "exercises", name]
     with subprocess.Popen(
         command, cwd=project, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         too_long = threading.Timer(30, process.kill)  # then no line comes any more
         too_long.start()
+        yield process
+        process.kill()
+        too_long.cancel()
+
+
+def save(path, text, when):
+    """Save a file as many editors do: a new one takes its place."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text)
+    os.utime(beside, ns=(1, when))
+    beside.replace(path)
+
+
+def lines_until(process, start):
+    """Return the lines that a process prints, to the first with this start."""
+    seen = [""]
+    while not seen[-1].startswith(start):
+        seen.append(process.stdout.readline().decode())
+        assert seen[-1], seen
+    return seen[1:]
+
+
+@pytest.mark.parametrize("name", ["01_one", "01_one.py", "exercises/01_one.py"])
+def test_one_runs_again_at_each_save_until_ctrl_c(project, name):
+    (project / exercises.PAGE).touch()
+    with watched(project, name) as process:
         own, seen = project / "exercises" / "01_one.py", []
         for text in (None, "x = (\n", DONE.format("01_one"), DONE.format("01_one") + "\n"):
             if text is not None:
-                beside = own.with_suffix(".new")
-                beside.write_text(text)
-                os.utime(beside, ns=(1, len(seen)))
-                beside.replace(own)
-            while not seen or not seen[-1].startswith(b"01_one: "):
-                seen.append(process.stdout.readline())
-                assert seen[-1], seen
-            seen.append(b"next")
+                save(own, text, len(seen))
+            seen += [*lines_until(process, "01_one: "), "next"]
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate()
-        too_long.cancel()
-    shown = b"".join(seen).decode()
+    shown = "".join(seen)
     assert (process.returncode, errors, rest.strip()) == (0, b"", b"")
     assert "01_one: not yet: it is blue\n" in shown
     assert shown.count("Hint and solution: pytorch-first-principles.html#01_one.py, ") == 2
     assert "SyntaxError: '(' was never closed\n01_one: not yet: Python stopped at" in shown
     assert shown.endswith("something\n01_one: done\nnext")
+
+
+def test_a_run_that_still_goes_on_is_stopped_by_a_save(project):
+    lines(project)
+    own = project / "exercises" / "01_one.py"
+    own.write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(60)\n")
+    with watched(project) as process:
+        while not (project / "begun").exists():
+            time.sleep(0.01)
+        save(own, DONE.format("01_one"), 1)
+        assert lines_until(process, "01_one: ")[1:] == ["\n", "something\n", "01_one: done\n"]
+
+
+@pytest.mark.parametrize("text", [DONE.format("01_one"), "import time\ntime.sleep(60)\n"])
+def test_a_copy_that_is_deleted_ends_the_watch_with_one_line(project, text):
+    lines(project)
+    own = project / "exercises" / "01_one.py"
+    own.write_text(text)
+    with watched(project) as process:
+        lines_until(process, "01_one: done" if "done" in text else "exercises/01_one.py: edit")
+        own.unlink()
+        rest, errors = process.communicate()
+    said = b"exercises/01_one.py is gone; the same command brings a fresh one\n"
+    assert (process.returncode, rest, errors) == (0, said, b"")
+    assert lines(project)[0].startswith("copied 1 of 3 ")
+
+
+def test_what_an_exercise_prints_ends_before_the_verdict(project):
+    lines(project)
+    text = f"{BYE}import sys\nprint('x', end='')\nprint('y', end='', file=sys.stderr)\n"
+    (project / "exercises" / "01_one.py").write_text(text + DONE.format("01_one"))
+    with watched(project) as process:
+        shown = lines_until(process, "01_one: ")
+    assert "".join(shown[1:]) == "\nxsomething\nbye\ny\n01_one: done\n"
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (True, "pytorch-first-principles.html#01_one.py, folded below it"),
+        (False, "pytorch-first-principles.org, under 01_one"),
+    ],
+)
+def test_hint_and_solution_are_said_to_be_where_they_are(project, there, said):
+    if there:
+        (project / exercises.PAGE).touch()
+    with watched(project) as process:
+        assert lines_until(process, "Hint ")[-1] == f"Hint and solution: {said}\n"
 
 
 def test_several_run_side_by_side(project):

@@ -139,6 +139,25 @@ def test_a_wrong_answer_fails_with_one_line(name, number, tmp_path):
     verdict_of(name, answer, tmp_path)
 
 
+# For some answers, what the line must hold: a learner without it would look in the wrong place.
+HOLDS = {
+    "10_uneven": (
+        ["samples += len(x)\n", "samples = len(loader.dataset)\n"],
+        "80 examples in batches of 30, the last one left out: an error of ",
+    ),
+    "12_ring": (
+        ["+ piece if adding else piece", "+ piece"],
+        "3 processes, 12 numbers each: rank 0 ends with the sum in its pieces [2], not in [0, 1]",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_the_line_of_a_wrong_answer_says_where_to_look(name, tmp_path):
+    pairs, said = HOLDS[name]
+    assert said in verdict_of(name, changed(texts(name)[1], pairs), tmp_path)
+
+
 def test_every_exercise_has_three_wrong_answers():
     assert {name: len(WRONG.get(name, ())) for name in NAMES if len(WRONG.get(name, ())) < 3} == {}
     assert set(WRONG) <= set(NAMES)

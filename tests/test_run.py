@@ -24,6 +24,12 @@ from literate.run import Notes, credited, options, read_notes, run_command
 from orgs import ENVIRONMENT, fails_with_one_line, run, run_process
 
 
+@pytest.fixture(autouse=True)
+def no_options(monkeypatch):
+    """Take away Python's options of this process: a worker of pytest-xdist has some."""
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable])
+
+
 @pytest.fixture
 def same(tmp_path, capfdbinary):
     """Return a function that runs a script in both ways, and asserts that all they show agrees.

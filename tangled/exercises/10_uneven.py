@@ -2,8 +2,9 @@
 
 rmse(model, loader) returns the root of the mean squared error over all examples that a loader
 gives, as a float. The error has the unit of the labels, which makes it easy to read. The loader
-gives pairs of x and y, and y has the shape (batch, 1). But the same examples in batches of another
-size get another error, even if all batches are equally large.
+gives pairs of x and y, and y has the shape (batch, 1). A loader may leave out its last batch, and
+only what it gives counts. But the same examples in batches of another size get another error, even
+if all batches are equally large.
 """
 
 import torch
@@ -35,10 +36,11 @@ def check() -> None:
             n = 60 if drop_last else 80
             should = off[:n].norm().item() / n**0.5
             error = rmse(model, DataLoader(points, size, drop_last=drop_last))
-            kind, words = type(error).__name__, f"{n} examples in batches of {size}"
+            words = f"80 examples in batches of {size}{', the last one left out' * drop_last}"
+            kind = type(error).__name__
             assert isinstance(error, float), f"rmse returned a {kind}, where a float was asked for"
             found = f"{words}: an error of {error:.4f}"
-            assert abs(error - should) < 1e-4 * should, f"{found}, and all at once {should:.4f}"
+            assert abs(error - should) < 1e-4 * should, f"{found}, and {n} at once {should:.4f}"
 
 
 import sys

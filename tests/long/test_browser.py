@@ -534,6 +534,15 @@ def test_a_chapter_that_is_gone_to_is_the_one_that_is_marked(desktop):
         assert link == f"#{chapter}"
 
 
+def test_on_a_phone_one_reads_a_task_without_scrolling(browser):
+    page = open_page(browser, 390)
+    tasks = page.locator('[id^="code-spec-"] > pre')
+    assert tasks.count() == len(list((TANGLED / "exercises").glob("*.py")))
+    seen = tasks.evaluate_all("all => all.every((one) => one.scrollWidth === one.clientWidth)")
+    assert seen
+    page.context.close()
+
+
 def test_on_a_phone_the_contents_fold_into_one_line(browser):
     page = open_page(browser, 390)
     entries, summary = page.locator("nav ol").first, page.locator("nav summary")

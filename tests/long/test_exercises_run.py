@@ -12,11 +12,12 @@ def test_none_is_done_and_then_all_are(tmp_path):
     copy_sources(tmp_path)
     first = make(tmp_path, "exercises")
     assert (first.returncode, first.stderr) == (0, "")
-    copied, *lines, count = first.stdout.splitlines()
+    copied, *lines, count, following = first.stdout.splitlines()
     assert copied.startswith(f"copied {len(NAMES)} of {len(NAMES)} ")
     assert [line.partition(": not yet: ")[0] for line in lines] == NAMES
     assert [line for line in lines if "Python stopped" in line or "still running" in line] == []
     assert count == f"0 of {len(NAMES)} done"
+    assert following == f"Next: make exercise NAME={NAMES[0]}"
     for solution in (tmp_path / "tangled" / "exercises" / "solutions").glob("*.py"):
         shutil.copy(solution, tmp_path / "exercises")
     second = make(tmp_path, "exercises")
