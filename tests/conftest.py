@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import hypothesis
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 TANGLED = ROOT / "tangled"
@@ -261,3 +262,20 @@ def mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def good(mnist: ModuleType) -> Path:
     """Put a good copy of MNIST's four files in place; return their folder."""
     return Path(shutil.copytree(ROOT / mnist.DATA / mnist.RAW, mnist.DATA / mnist.RAW))
+
+
+class OneRunOneWorker(LoadScopeScheduling):
+    """Give to one worker the tests that look at one run of a script, and those of a few files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        if file.endswith(("test_browser.py", "test_graphs_and_gradients.py")):
+            return file
+        if file.endswith("test_scripts_alone.py") and "[" in test:
+            return test[test.index("[") :]
+        return nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    """Deal the tests like this where make asks for groups (xdist's own marks do nothing here)."""
+    return OneRunOneWorker(config, log) if config.getoption("dist") == "loadgroup" else None

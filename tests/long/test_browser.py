@@ -23,7 +23,6 @@ from literate import org, tangle
 from literate.page import WIDE
 from literate.post import Post
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser for all of them
 ORG = ROOT / "pytorch-first-principles.org"
 PAGE = ORG.with_suffix(".html")
 AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
@@ -106,6 +105,17 @@ def test_every_figure_is_loaded_and_described(look):
         assert natural_width > 100
         assert len(alt) > 20
         assert shown_width > 100
+
+
+def found(page: Page, selector: str) -> Locator:
+    """Return what the browser's own selector finds: on this page Playwright's ':has' is slow."""
+    page.evaluate(
+        """(selector) => document.querySelectorAll(selector).forEach((e) => {
+            e.dataset.found = selector;
+        })""",
+        selector,
+    )
+    return page.locator(f'[data-found="{selector}"]')
 
 
 def wider_than_the_page(page: Page, width: int) -> list[str]:
@@ -291,7 +301,7 @@ def test_a_long_output_unfolds(desktop):
 
 
 def test_a_set_up_is_folded_and_unfolds(desktop):
-    block = desktop.locator(".block:has(> .set-up)").first
+    block = found(desktop, ".block:has(> .set-up)").first
     code, button = block.locator("pre").first, block.locator(".copy")
     assert not code.is_visible()
     assert not button.is_visible()
@@ -487,7 +497,7 @@ def test_the_copy_button_puts_code_on_the_clipboard(desktop):
     plain = desktop.locator("#code-data")
     assert "<<" not in plain.locator("pre").first.text_content()
     assert copied(desktop, plain) == plain.evaluate("codeOf") + "\n"
-    nested = desktop.locator(".block:not(:has(> .set-up)):has(pre a.r)").first
+    nested = found(desktop, ".block:not(:has(> .set-up)):has(pre a.r)").first
     assert "<<" in nested.locator("pre").first.text_content()
     text = copied(desktop, nested)
     assert text == nested.evaluate("codeOf") + "\n"
@@ -495,7 +505,8 @@ def test_the_copy_button_puts_code_on_the_clipboard(desktop):
 
 
 def test_a_guard_is_copied_with_all_that_it_brings_in(desktop):
-    guards = desktop.locator(".block:not(:has(> .set-up)):has(pre a.r)", has_text="if __name__ ==")
+    blocks = found(desktop, ".block:not(:has(> .set-up)):has(pre a.r)")
+    guards = blocks.filter(has_text="if __name__ ==")
     assert guards.count() >= 1
     script = (TANGLED / "09_dataset.py").read_text(encoding="utf-8")
     lines = [line.rstrip() for line in script.splitlines() if "# %%" not in line]

@@ -13,8 +13,6 @@ import torch
 
 from conftest import TANGLED, link_data
 
-pytestmark = pytest.mark.xdist_group("graphs")  # one worker, where each script runs once
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

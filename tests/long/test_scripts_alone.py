@@ -35,11 +35,8 @@ EXTRA = [TANGLED / f"{name}.py" for name in ("autoencoder_variants", "same_line"
 
 @pytest.fixture(
     scope="module",
-    params=[
-        # One worker looks at a run from all sides. The last scripts take longest, so they go first.
-        pytest.param(script, id=script.stem, marks=pytest.mark.xdist_group(script.stem))
-        for script in [*EXTRA, *reversed(SCRIPTS)]
-    ],
+    params=[*EXTRA, *reversed(SCRIPTS)],  # the last ones take longest, so they go first
+    ids=lambda script: script.stem,
 )
 def alone(request, tmp_path_factory):
     """Run one script; return it, its run, its folder and what torchrun left of its logs."""
