@@ -256,7 +256,7 @@ def test_everything_imports_only_what_is_asked_for():
     """Every package that a script, the builder or a test imports is named in requirements.in."""
     asked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.in").read_text(), re.MULTILINE))
     package = {"sklearn": "scikit-learn", "ax": "ax-platform", "PIL": "torchvision"}
-    package |= {"pypandoc": "pypandoc-binary", "IPython": "ipykernel"}
+    package |= {"pypandoc": "pypandoc-binary", "IPython": "ipykernel", "xdist": "pytest-xdist"}
     files = [
         path
         for name in ("tangled", "tests", "literate")
