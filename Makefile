@@ -62,8 +62,8 @@ export OMP_WAIT_POLICY := passive
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle diffs watch notebooks exercises exercise data test verify lint lock help clean \
-        distclean FORCE $(CHAPTERS)
+.PHONY: all tangle diffs watch notebooks exercises exercise data test verify bench lint lock help \
+        clean distclean FORCE $(CHAPTERS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -148,15 +148,18 @@ $(MNIST): ;
 # A worker for each core, and at most four.
 SIDE_BY_SIDE := -n logical --maxprocesses 4
 
-test: lint $(PAGE)  ## check what the run left, and the builder on small posts: about a minute
+test: lint $(PAGE)  ## check what the run left, and the builder on small posts: a few minutes
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --ignore tests/long
 
 verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
+bench: $(PAGE)  ## measure our way beside others, both sides in one run; keep the machine quiet meanwhile
+	$(PYTHON) -m bench $(WORDS)
+
 lint: .tangled  ## check format and style of the builder, the scripts and the tests
-	$(PYTHON) -m ruff format --check literate tests
-	$(PYTHON) -m ruff check literate tangled tests
+	$(PYTHON) -m ruff format --check literate bench tests
+	$(PYTHON) -m ruff check literate bench tangled tests
 
 lock:  ## resolve requirements.in into requirements.txt again (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt

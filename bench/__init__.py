@@ -1,0 +1,1 @@
+"""Speed: our way and another, both measured in one run."""
