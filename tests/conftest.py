@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,9 @@ TANGLED = ROOT / "tangled"
 LOGS = ROOT / "logs"
 POST = (ROOT / "pytorch-first-principles.org").read_text(encoding="utf-8")
 SCRIPTS = sorted(TANGLED.glob("[0-9][0-9]_*.py"))
+
+# A shell may have started us in the background, where Ctrl-C is ignored, also by what we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # For functions of the chapters that are called in this process: no window opens, and sums are in
 # the order in which chapter 14 asks for them. A script that is run does not inherit these.
