@@ -155,11 +155,11 @@ verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, br
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
 bench: $(PAGE)  ## measure our way beside others, both sides in one run; keep the machine quiet meanwhile
-	$(PYTHON) -m bench $(WORDS)
+	PYTHONPATH=tests $(PYTHON) -m bench $(WORDS)
 
 lint: .tangled  ## check format and style of the builder, the scripts and the tests
-	$(PYTHON) -m ruff format --check literate bench tests
-	$(PYTHON) -m ruff check literate bench tangled tests
+	$(PYTHON) -m ruff format --check literate tests
+	$(PYTHON) -m ruff check literate tangled tests
 
 lock:  ## resolve requirements.in into requirements.txt again (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt

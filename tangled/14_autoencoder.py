@@ -438,15 +438,14 @@ def kept_neighbours(points: np.ndarray, others: np.ndarray) -> float:
     here, there = nearest(points, 10), nearest(others, 10)
     return np.mean(here[:, :, None] == there[:, None, :]).item() * 10
 
-half = x_test[::2]
-labels = labels[::2]
+half, half_labels = x_test[::2], labels[::2]
 with torch.no_grad():
     code = model.encoder(half).cpu().numpy().astype(np.float64)
 pixels = half.cpu().numpy()
 agreement = {
-    "784 pixels": label_agreement(pixels, labels),
-    "32 by PCA": label_agreement(pca.transform(pixels), labels),
-    "32 dimensions": label_agreement(code, labels),
+    "784 pixels": label_agreement(pixels, half_labels),
+    "32 by PCA": label_agreement(pca.transform(pixels), half_labels),
+    "32 dimensions": label_agreement(code, half_labels),
 }
 print(f"of {len(half)} test images:")
 for name, share in agreement.items():
@@ -458,7 +457,7 @@ flat = PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(code)
 embedding = TSNE(angle=0.8, max_iter=500, random_state=42).fit_transform(code)
 kept = {}
 for name, points in {"2 by PCA": flat, "2 by t-SNE": embedding}.items():
-    agreement[name] = label_agreement(points, labels)
+    agreement[name] = label_agreement(points, half_labels)
     kept[name] = kept_neighbours(code, points)
     print(f"{name:<13} the nearest neighbour shows the same digit in {agreement[name]:.1%}")
     print(f"{'':<13} of the ten nearest {kept[name]:.0%} are still among the ten nearest")
@@ -470,7 +469,7 @@ COLOURS = (  # ten colours that are dark enough on white
 figure, axes = plt.subplots(figsize=(10, 9), layout="constrained", facecolor="white")
 axes.set_facecolor("white")
 for digit, colour in enumerate(COLOURS):
-    points = embedding[labels == digit]
+    points = embedding[half_labels == digit]
     axes.scatter(*points.T, s=24, color=colour, marker=f"${digit}$", linewidths=0)
     axes.annotate(
         str(digit),

@@ -515,7 +515,7 @@ row = {name: results[name]["test MSE"] for name in results}
 assert results["as in chapter 14"]["parameters"] == 222384
 assert min(above) > 0  # from above
 assert all(zeros[weight] > unused[weight] / 32 for weight in zeros)
-assert moved["plain"] == 0 and moved["denoising"] > 0.95
+assert moved["plain"] == 0 and moved["denoising"] > 0.98
 assert int(confusion.sum()) == len(x_test)
 np.testing.assert_allclose(confusion.trace() / len(x_test), accuracy, rtol=1e-6)
 assert noise_errors["denoising"] < noise_errors["plain"] < noise_errors["noisy"]

@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional as F
 
-from conftest import POST, TANGLED, Definitions
+from conftest import POST, TANGLED
+from definitions import Definitions
 
 SCRIPT = Definitions(TANGLED / "07_loss.py")
 OFTEN = settings(max_examples=120)

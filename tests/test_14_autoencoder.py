@@ -83,6 +83,14 @@ def test_the_training_loss_is_measured_again_after_the_last_epoch(golden, saved)
     assert 0 < golden.names["easier"] < golden.names["pca_easier"]
 
 
+def test_adam_updates_in_one_pass(chapter):
+    x = torch.rand(2, 784)
+    data = torch.utils.data.TensorDataset(x, x)
+    _, optimizer, *_ = chapter.names["set_up"](0, data, torch.device("cpu"))
+    assert optimizer.defaults["fused"]
+    assert optimizer.param_groups[0]["lr"] == 1e-3
+
+
 def test_the_drawn_network_has_its_vectors_and_layers(chapter):
     model = chapter.names["SequentialAutoencoder"]()
     source = chapter.names["network_graph"](model.encoder, model.decoder).source
@@ -237,7 +245,7 @@ def test_the_picture_keeps_the_neighbours_that_a_projection_loses(chapter):
 
 def test_each_colour_is_its_digit_s(chapter):
     """Ten groups of points with the sizes that the labels have, in the order of the digits."""
-    counts = np.bincount(chapter.names["labels"], minlength=10)
+    counts = np.bincount(chapter.names["half_labels"], minlength=10)
     drawn = [len(group.get_offsets()) for group in chapter.names["axes"].collections]
     assert drawn == counts.tolist()
 

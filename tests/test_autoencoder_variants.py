@@ -98,10 +98,11 @@ def test_schedulers_are_stepped_after_each_batch(chapter):
 
         model, x = torch.nn.Linear(3, 3), torch.rand(300, 3)
         chapter.names["fit"](model, x, torch.arange(300), 2, loss_of, make_and_keep)
-        assert len(rates) == 10
-        assert rates != sorted(rates) and max(rates) == pytest.approx(
-            3e-3 if name == "cosine" else 0.01, rel=0.1
-        )
+        signs = np.sign(np.diff(rates)).tolist()
+        rising = signs.index(-1)
+        assert signs == [1] * rising + [-1] * (9 - rising)
+        assert (rising > 0) == (name == "one_cycle")
+        assert max(rates) == pytest.approx(3e-3 if name == "cosine" else 0.01, rel=0.1)
         assert optimizers[0].param_groups[0]["lr"] == pytest.approx(end, abs=1e-9)
 
 
@@ -267,7 +268,7 @@ def test_pixels_that_are_never_lit_keep_their_first_weights(golden):
     torch.manual_seed(42)
     start = golden.names["dense"]().encoder[0].weight[:, dark]
     assert torch.equal(on_cpu(golden, "plain").encoder[0].weight[:, dark], start)
-    assert golden.names["moved"]["denoising"] > 0.95
+    assert golden.names["moved"]["denoising"] > 0.98
 
 
 def test_the_table_in_the_text_is_the_one_that_was_printed(golden):

@@ -4,6 +4,7 @@ The tangler is real. What was run, drawn and woven are empty stand-ins: make loo
 """
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -126,6 +127,33 @@ def test_a_shared_block_runs_every_chapter_that_uses_it_and_no_other(project):
     ]
     assert [ran[0], *sorted(ran[1:-1]), ran[-1]] == ["tangle", *users, "page"]
     assert 8 < len(users) < len(numbered(project))
+
+
+def test_the_longest_scripts_start_first(project):
+    for log in (project / "logs").glob("*.log"):
+        log.unlink()
+    ran = [one for one in would_run(project) if one.startswith("run ")]
+    assert ran[:2] == ["run 14_autoencoder", "run autoencoder_variants"]
+    assert sorted(ran) == sorted(f"run {script.stem}" for script in numbered(project))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores", "jobs"),
+    [(["all"], 2, "2"), (["all"], 16, "4"), (["-j3", "all"], 2, "3"), (["watch"], 2, None)],
+)
+def test_as_many_scripts_run_side_by_side_as_cores_allow(
+    project, tmp_path, monkeypatch, arguments, cores, jobs
+):
+    (tmp_path / "getconf").write_text(f"#!/bin/sh\necho {cores}\n")
+    (tmp_path / "getconf").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with (project / "Makefile").open("a", encoding="utf-8") as file:
+        file.write('\nall watch: shown\nshown: ; @echo "[$$MAKEFLAGS]"\n')
+    shown = make(
+        project, "-o", PAGE, *arguments[:-1], arguments[-1], python=stand_in(project)
+    ).stdout
+    given = re.search(r"-j(\d+)", re.search(r"^\[(.*)\]$", shown, re.MULTILINE)[1])
+    assert (given and given[1]) == jobs
 
 
 def test_the_makefile_knows_every_figure(project):
@@ -270,7 +298,7 @@ def test_everything_imports_only_what_is_asked_for():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module.split(".")[0])
-    imported -= sys.stdlib_module_names | {"literate", "sitecustomize"}
+    imported -= sys.stdlib_module_names | {"literate", "sitecustomize", "bench"}
     imported -= {path.stem for path in files}
     assert {"torch", "pytest"} <= imported
     assert {package.get(name, name) for name in imported} <= asked

@@ -11,7 +11,8 @@ import sys
 import pytest
 from PIL import Image
 
-from conftest import POST, ROOT, SCRIPTS, TANGLED, Definitions, is_constant
+from conftest import POST, ROOT, SCRIPTS, TANGLED
+from definitions import Definitions, is_constant
 from literate.org import read_blocks
 from literate.tangle import tangle_text
 

@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 import conftest
-from conftest import Definitions, Names, chapter_of
+from conftest import Names, chapter_of
+from definitions import Definitions
 
 SCRIPT = '''"""A script."""
 import json

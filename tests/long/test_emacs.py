@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT
+from emacs import tangle_command
 from orgs import contents, named, org_text, tangled_text
 from test_tangle import TORTURE, TORTURE_SCRIPTS, committed
 
@@ -17,13 +18,7 @@ def emacs_tangle(org):
     """Let Emacs tangle an Org file in its folder; return {name: content}, or None if it fails."""
     home = org.parent / "home"
     home.mkdir()
-    expressions = (
-        '(set-language-environment "UTF-8")',
-        "(require 'ob-tangle)",
-        f'(org-babel-tangle-file "{org.name}")',
-    )
-    command = ["emacs", "-Q", "--batch"]
-    command += [word for expression in expressions for word in ("--eval", expression)]
+    command = tangle_command(org.name)
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     ended = subprocess.run(
         command, cwd=org.parent, env=environment, capture_output=True, check=False, timeout=120
