@@ -63,7 +63,7 @@ export OMP_WAIT_POLICY := passive
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
 .PHONY: all tangle diffs watch notebooks exercises exercise data test verify bench lint lock help \
-        clean distclean FORCE $(CHAPTERS)
+        doctor clean distclean FORCE $(CHAPTERS) $(CHECKS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
 
@@ -154,6 +154,15 @@ test: lint $(PAGE)  ## check what the run left, and the builder on small posts: 
 verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
+# One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
+CHECKS := $(foreach chapter,$(CHAPTERS),check-$(firstword $(subst _, ,$(chapter))))
+$(foreach chapter,$(CHAPTERS),$(eval check-$(firstword $(subst _, ,$(chapter))): logs/$(chapter).log))
+
+$(CHECKS): check-%:
+	$(PYTHON) -m ruff check tangled/$*_*.py
+	$(PYTHON) -m pytest --quiet $(SIDE_BY_SIDE) tests/test_$*_*.py tests/test_exercises.py -k $*_
+	$(LITERATE) numbers $(ORG)
+
 bench: $(PAGE)  ## measure our way beside others, both sides in one run; keep the machine quiet meanwhile
 	PYTHONPATH=tests $(PYTHON) -m bench $(WORDS)
 
@@ -169,7 +178,11 @@ lock:  ## resolve requirements.in into requirements.txt again (needs uv)
 help:  ## list these targets
 	@echo "make NN_name      run one chapter, if it changed, and show what it printed:"
 	@echo "                  $(wordlist 1,4,$(CHAPTERS)) …"
+	@echo "make check-NN     check one chapter, which takes less than a minute: check-01, check-02, …"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+doctor:  ## print what a report of an error should say; it installs nothing
+	@$(if $(ENVIRONMENT),$(firstword $(wildcard $(PYTHON)) $(SYSTEM_PYTHON)),$(PYTHON)) -m literate doctor
 
 clean:  ## remove the page, logs and checkpoints; keep the figures, the data and the environment
 	rm -rf $(PAGE) logs checkpoints .tangled .pytest_cache .ruff_cache

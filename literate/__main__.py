@@ -52,6 +52,8 @@ def command_line() -> argparse.ArgumentParser:
     command.add_argument("script", type=Path)
     command.add_argument("transcript", type=Path)
     command.add_argument("objects", type=Path, nargs="?", help="keep the script's variables here")
+    command = commands.add_parser("numbers", help="check the prose against the runs")
+    command.add_argument("org", type=Path)
     command = commands.add_parser("page", help="make a web page of prose, code and outputs")
     command.add_argument("org", type=Path)
     command.add_argument("html", type=Path)
@@ -60,6 +62,7 @@ def command_line() -> argparse.ArgumentParser:
     command.add_argument("folder", type=Path)
     command = commands.add_parser("exercises", help="run the learner's exercises, or one of them")
     command.add_argument("name", nargs="?", help="run this one, and again at each save")
+    commands.add_parser("doctor", help="print what a report of an error should say")
     command = commands.add_parser("watch", help="make the page at each save, and show it")
     command.add_argument("org", type=Path)
     command.add_argument("html", type=Path)
@@ -86,6 +89,10 @@ def call(chosen: argparse.Namespace) -> int:
         from literate.run import run_command
 
         return run_command(chosen.script, chosen.transcript, chosen.objects)
+    if chosen.command == "numbers":
+        from literate.numbers import numbers_command
+
+        return numbers_command(chosen.org)
     if chosen.command == "page":
         from literate.page import page_command
 
@@ -98,6 +105,10 @@ def call(chosen: argparse.Namespace) -> int:
         from literate.exercises import exercises_command
 
         return exercises_command(chosen.name)
+    if chosen.command == "doctor":
+        from literate.doctor import doctor_command
+
+        return doctor_command(Path())
     from literate.watch import watch_command
 
     return watch_command(chosen.org, chosen.html, chosen.port, chosen.maker)

@@ -7,8 +7,10 @@ headings, versions and the numbers of chapters, figures and steps, which are no 
 
 import ast
 import re
+import sys
 from bisect import bisect_right
 from functools import cache
+from pathlib import Path
 
 from literate.files import read_text, shown
 from literate.nodes import words
@@ -127,3 +129,13 @@ def unchecked(post: Post) -> list[str]:
     if names:
         notes.append(f"without a run, so with numbers that were not checked: {'; '.join(names)}")
     return notes
+
+
+def numbers_command(org: Path) -> int:
+    """Check the numbers of an Org file, and all that a page needs; return 1 for one unproved."""
+    post = Post(org)
+    if problems := problems_of(post):
+        print("\n".join(problems), file=sys.stderr)
+        return 1
+    print("\n".join([*unchecked(post), "each number that was checked is one of its script's"]))
+    return 0

@@ -466,7 +466,7 @@ with TemporaryDirectory() as folder:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     if run.returncode != 0 or "terminate called" in run.stderr:
         sys.exit(run.stderr)

@@ -13,7 +13,18 @@ from conftest import ROOT
 from literate import __main__ as command_line
 from orgs import fails_with_one_line, org_text, run, run_process
 
-COMMANDS = ["tangle", "detangle", "diffs", "run", "page", "notebooks", "exercises", "watch"]
+COMMANDS = [
+    "tangle",
+    "detangle",
+    "diffs",
+    "run",
+    "numbers",
+    "page",
+    "notebooks",
+    "exercises",
+    "doctor",
+    "watch",
+]
 
 
 def test_the_help_names_each_command(tmp_path):
@@ -42,10 +53,12 @@ CALLS = {
         "run_command",
         [Path("a.py"), Path("a.json"), Path("a.objects")],
     ),
+    "numbers p.org": ("numbers", "numbers_command", [Path("p.org")]),
     "page p.org p.html": ("page", "page_command", [Path("p.org"), Path("p.html")]),
     "notebooks p.org n": ("notebooks", "notebooks_command", [Path("p.org"), Path("n")]),
     "exercises": ("exercises", "exercises_command", [None]),
     "exercises 04_a": ("exercises", "exercises_command", ["04_a"]),
+    "doctor": ("doctor", "doctor_command", [Path()]),
     "watch p.org p.html -- make x": (
         "watch",
         "watch_command",

@@ -238,6 +238,33 @@ def test_help_lists_every_target_that_is_documented(project):
     assert listed == documented
 
 
+def test_one_chapter_is_run_and_checked_alone(project):
+    change(project, "loss_fn = nn.MSELoss()\npredictions", "loss_fn = nn.MSELoss()\n\npredictions")
+    run = make(project, "check-07", python=stand_in(project))
+    assert commands(run) == ["tangle", "run 07_loss", "numbers"]
+    assert re.findall(r"-m (ruff|pytest) .*", run.stdout) == ["ruff", "pytest"]
+    chosen = re.search(r"-m pytest .*?(tests/.*)", run.stdout)[1]
+    assert chosen == "tests/test_07_*.py tests/test_exercises.py -k 07_"
+
+
+def test_each_chapter_can_be_checked_and_nothing_else(project):
+    numbers = [path.name[:2] for path in sorted((project / "tangled").glob("[01]*.py"))]
+    assert len(numbers) == 14
+    for number in numbers:
+        assert len(list(ROOT.glob(f"tests/test_{number}_*.py"))) == 1
+        assert "-m pytest" in make(project, "--dry-run", f"check-{number}").stdout
+    run = make(project, "check-99")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "No rule to make target 'check-99'" in run.stderr
+
+
+def test_the_doctor_installs_nothing_and_needs_no_environment(project):
+    run = make(project, "doctor", python=None)
+    assert run.stdout.startswith("system ")
+    assert "/.venv/" not in run.stdout
+    assert not (project / ".venv").exists()
+
+
 def test_without_python_an_environment_is_made_first(project):
     run = make(project, "--dry-run", "all", python=None)
     lines = [line for line in run.stdout.splitlines() if "venv" in line]

@@ -220,3 +220,24 @@ def test_a_decimal_that_is_wrong_in_its_last_digit_is_found():
             missed |= {wrong} - set(numbers.unproved_numbers(f"It is {wrong}.", output, source))
     assert checked > 12
     assert missed <= {"0.0002", "0.02", "0.13"}  # these happen to be numbers of their runs, too
+
+
+def test_the_command_checks_and_writes_nothing(tmp_path):
+    text = "Before.\n\n" + chapter("One", "a", "It is 7.\n\n" + block("print(7)"))
+    write(tmp_path, text)
+    there = sorted(tmp_path.rglob("*"))
+    status, out, errors = command(tmp_path, "numbers", "post.org")
+    assert (status, errors) == (0, "")
+    assert out == "each number that was checked is one of its script's\n"
+    write(tmp_path, text.replace("It is 7.", "It is 8."))
+    status, out, errors = command(tmp_path, "numbers", "post.org")
+    assert (status, out) == (1, "")
+    assert errors.endswith("no script of this chapter prints or states 8\n")
+    assert sorted(tmp_path.rglob("*")) == there
+
+
+def test_the_command_says_what_was_not_checked(tmp_path):
+    write(tmp_path, "There are 5.\n\n" + chapter("One", "a", block("device = 'mps'\nprint(7)")))
+    status, out, errors = command(tmp_path, "numbers", "post.org")
+    assert (status, errors) == (0, "")
+    assert out.startswith("tangled/a.py ran on mps: the numbers in its prose were not checked\n")
