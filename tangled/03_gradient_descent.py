@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from sklearn.linear_model import LinearRegression
 
 
 def save_figure(figure: Figure, name: str) -> None:
@@ -86,6 +85,8 @@ for _ in range(1000):
 print(f"after 1000 epochs: a = {a[0]:.8f}, b = {b[0]:.8f}, loss {loss:.6f}")
 
 # %% Why does it end there?
+from sklearn.linear_model import LinearRegression
+
 sklearn_fit = LinearRegression().fit(x_train, y_train)
 sklearn_a, sklearn_b = sklearn_fit.intercept_[0], sklearn_fit.coef_[0, 0]
 print(f"scikit-learn:  a = {sklearn_a:.8f}, b = {sklearn_b:.8f}")

@@ -442,7 +442,7 @@ histories = {}
 for name, line in lines.items():
     line.to(torch.float64)
     one_step = make_train_step(line, nn.MSELoss(), optim.SGD(line.parameters(), lr=0.1))
-    history = [one_step(x_exact, y_exact) for _ in range(1000)]
+    history = [one_step(x_exact, y_exact) for _ in range(200)]
     histories[name] = np.append(history, line(x_exact).detach())
     apart = np.abs(histories[name] - histories["nn.Linear"]).max()
     values = ", ".join(f"{key} {value.item():.4f}" for key, value in line.state_dict().items())
