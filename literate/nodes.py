@@ -16,6 +16,8 @@ from literate.org import OrgError
 Node = dict[str, Any]
 Visitor = Callable[[Node], Node | None]
 
+WORDS = {"Str", "Space", "SoftBreak"}  # the types of the elements that a sentence is made of
+
 
 def read_org(text: str) -> Node:
     """Return pandoc's document of an Org text; only a CUSTOM_ID gives a heading an identifier.
@@ -40,12 +42,13 @@ def write(document: Node, form: str, *options: str) -> str:
 def walk(node: Any, visitors: dict[str, Visitor]) -> Any:
     """Return a document in which visitors have replaced the elements of their types.
 
-    Inner elements come first. An element for which its visitor returns None is left out.
+    Inner elements come first. An element for which its visitor returns None is left out. The words
+    of a text, most of its elements, have no visitors and are not copied.
     """
     if isinstance(node, list):
         parts = [(part, walk(part, visitors)) for part in node]
         return [new for old, new in parts if new is not None or old is None]
-    if not isinstance(node, dict):
+    if not isinstance(node, dict) or node.get("t") in WORDS:
         return node
     node = {key: walk(part, visitors) for key, part in node.items()}
     visit = visitors.get(node.get("t", ""))

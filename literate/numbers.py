@@ -10,6 +10,7 @@ import re
 import sys
 from bisect import bisect_right
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from literate.files import read_text, shown
@@ -40,18 +41,26 @@ def value_of(number: str) -> float | str:
 
 
 @cache
-def constants_of(source: str) -> set[float | str]:
+def constants_of(source: str) -> set[float]:
     """Return the numbers in Python code that are neither in a comment nor in a string."""
-    constants = (one.value for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Constant))
-    numbers = (value for value in constants if type(value) in (int, float))
+    left: list[object] = [ast.parse(source)]
+    numbers: set[int | float] = set()
+    while left:  # ast.walk takes twice as long
+        one = left.pop()
+        if isinstance(one, list):
+            left += one
+        elif isinstance(one, ast.Constant):
+            numbers |= {one.value} if type(one.value) in (int, float) else set()
+        elif isinstance(one, ast.AST):
+            left += vars(one).values()
     # An integer beyond 2**1000 is longer than LONG; what it is no prose will say.
     return {float(value) for value in numbers if isinstance(value, float) or value < 2**1000}
 
 
-def unproved_numbers(prose: str, output: str, source: str) -> list[str]:
-    """Return the numbers that a text states, and that a script neither printed nor holds."""
+def unproved_numbers(prose: str, output: str, *sources: str) -> list[str]:
+    """Return the numbers that a text states, and that no script printed or holds."""
     printed = {value_of(number) for number in NUMBER.findall(output)}
-    held = printed | constants_of(source)
+    held = printed.union(*map(constants_of, sources))
     values = [value for value in printed if isinstance(value, float)]
 
     def proved(number: str) -> bool:
@@ -85,27 +94,28 @@ def line_of(post: Post, chapter: int, number: str) -> int:
     return post.chapters[chapter - 1] if chapter else 1
 
 
-def runs_of(post: Post) -> dict[int, tuple[str, str]]:
-    """Return, for each chapter that is checked, the output and the source of its scripts."""
-    runs: dict[int, tuple[str, str]] = {}
+def runs_of(post: Post) -> dict[int, tuple[str, list[str]]]:
+    """Return, for each chapter that is checked, the output and the sources of its scripts."""
+    runs: dict[int, tuple[str, list[str]]] = {}
     for chapter in range(1, len(post.chapters) + 1):
         for script in post.scripts_of(chapter):
             if script in post.runs and script not in post.elsewhere:
-                output, source = runs.get(chapter, ("", ""))
+                output, sources = runs.get(chapter, ("", []))
                 output += f"\n{post.runs[script].text}"
                 code = [read_text(one) for one in (script, *post.scripts_of(chapter, tasks=True))]
-                runs[chapter] = (output, "\n".join([source, *code]))
+                runs[chapter] = (output, sources + code)
     if post.elsewhere or not runs:
         return runs  # the introduction speaks of all chapters
-    everything = tuple("\n".join(parts) for parts in zip(*runs.values(), strict=True))
+    outputs, codes = zip(*runs.values(), strict=True)
+    everything = ("\n".join(outputs), list(chain.from_iterable(codes)))
     return runs | dict.fromkeys(range(min(runs)), everything)
 
 
 def problems_of(post: Post) -> list[str]:
     """Return a line for each number in the prose that no run has shown."""
     prose, problems = prose_of(post), []
-    for chapter, (output, source) in sorted(runs_of(post).items()):
-        for number in unproved_numbers(prose[chapter], output, source):
+    for chapter, (output, sources) in sorted(runs_of(post).items()):
+        for number in unproved_numbers(prose[chapter], output, *sources):
             place = f"{shown(post.org)}:{line_of(post, chapter, number)}"
             problems.append(f"{place}: no script of this chapter prints or states {number}")
     return problems

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from literate.nodes import Node
+from literate.nodes import WORDS, Node
 from literate.org import OrgError, outside_blocks
 
 FORMULA = re.compile(
@@ -47,14 +47,16 @@ def check_lines(text: str) -> None:
 
 
 def elements(node: Any) -> Iterator[Node]:
-    """Yield every element of a document."""
-    if isinstance(node, dict):
-        if "t" in node:
-            yield node
-        node = list(node.values())
-    if isinstance(node, list):
-        for part in node:
-            yield from elements(part)
+    """Yield every element of a document in order, outer ones before those inside."""
+    left = [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if "t" in node:
+                yield node
+            left += reversed(node.values())
+        elif isinstance(node, list):
+            left += reversed(node)
 
 
 def is_attributes(part: Any) -> bool:
@@ -79,6 +81,8 @@ def attributes_in(part: Any) -> Iterator[tuple[list[str], dict[str, str]]]:
 def problem_of(node: Node) -> tuple[str, str] | None:
     """Return what is wrong with an element, after the words by which to find its line."""
     kind, content = node["t"], node.get("c")
+    if kind in WORDS:
+        return None
     if kind in ("RawInline", "RawBlock"):
         form, raw = content
         if form == "org":  # a keyword that pandoc does not know
