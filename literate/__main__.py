@@ -7,6 +7,7 @@ status 1, never a traceback.
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -71,6 +72,18 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
+@contextlib.contextmanager
+def no_collecting() -> Iterator[None]:
+    """Keep Python from looking for garbage: a command has next to none, and looks a long time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def call(chosen: argparse.Namespace) -> int:
     """Import and call the command that was chosen; return its exit status."""
     if chosen.command == "tangle":
@@ -96,11 +109,13 @@ def call(chosen: argparse.Namespace) -> int:
     if chosen.command == "page":
         from literate.page import page_command
 
-        return page_command(chosen.org, chosen.html)
+        with no_collecting():
+            return page_command(chosen.org, chosen.html)
     if chosen.command == "notebooks":
         from literate.notebooks import notebooks_command
 
-        return notebooks_command(chosen.org, chosen.folder)
+        with no_collecting():
+            return notebooks_command(chosen.org, chosen.folder)
     if chosen.command == "exercises":
         from literate.exercises import exercises_command
 

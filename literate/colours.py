@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from html import escape
 from itertools import groupby
 
-from pygments.lexer import inherit
+from pygments.lexer import Lexer, inherit
 from pygments.lexers import PythonLexer, get_lexer_by_name
-from pygments.token import Comment, Generic, Keyword, Name, Number, String
+from pygments.token import Comment, Generic, Keyword, Name, Number, String, _TokenType
 from pygments.util import ClassNotFound
 
 from literate.org import REFERENCE
@@ -25,23 +26,35 @@ class NowebLexer(PythonLexer):
     tokens = {"root": [(r"[<]<\S+>>$", Name.Label), inherit]}  # noqa: RUF012 (Pygments has it so)
 
 
+@cache
+def lexer_of(language: str) -> Lexer:
+    """Return what takes code of a language apart; raise ValueError for an unknown language."""
+    try:
+        return NowebLexer() if language == "python" else get_lexer_by_name(language)
+    except ClassNotFound:
+        raise ValueError(f"there are no colours for the language {language!r}") from None
+
+
+@cache
+def colour_of(kind: _TokenType) -> str:
+    """Return the letter of the colour of a kind of token, or none."""
+    while kind not in COLOURS and kind.parent is not None:
+        kind = kind.parent
+    return COLOURS.get(kind, "")
+
+
 def pieces_of(code: str, language: str) -> Iterator[tuple[str, str]]:
     """Yield code piece by piece, each with the letter of its colour, or none.
 
     Raises ValueError where Pygments does not know the language.
     """
-    try:
-        lexer = NowebLexer() if language == "python" else get_lexer_by_name(language)
-    except ClassNotFound:
-        raise ValueError(f"there are no colours for the language {language!r}") from None
-    for kind, text in lexer.get_tokens(code):
-        while kind not in COLOURS and kind.parent is not None:
-            kind = kind.parent
-        yield COLOURS.get(kind, ""), text
+    for kind, text in lexer_of(language).get_tokens(code):
+        yield colour_of(kind), text
 
 
+@cache
 def coloured(code: str, language: str) -> str:
-    """Return code as HTML, with each reference as a link to its block."""
+    """Return code as HTML, with each reference as a link to its block; raise as pieces_of does."""
     html = ""
     pieces = groupby(pieces_of(code, language), key=lambda piece: piece[0])
     runs = [(colour, "".join(text for _, text in run)) for colour, run in pieces]

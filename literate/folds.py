@@ -26,8 +26,9 @@ class Fold(NamedTuple):
 
 def kind_of(node: Node) -> str:
     """Return which kind of fold an element of the document is, or nothing."""
-    classes = node["c"][0][1] if node["t"] == "Div" else []
-    return next((kind for kind in KINDS if kind in classes), "")
+    if node["t"] != "Div":
+        return ""
+    return next((kind for kind in KINDS if kind in node["c"][0][1]), "")
 
 
 def opened(node: Node) -> tuple[list[Node], list[Node]]:

@@ -1,17 +1,17 @@
 """Pandoc's document as Python values: read it from Org, walk through it, write it as a format.
 
 A document is what 'pandoc --to json' prints: elements are dictionaries with a type "t" and a
-content "c". Pandoc runs in its sandbox: it opens no file but what it is given.
+content "c".
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import pypandoc
-
 from literate.org import OrgError
+from literate.pandoc import converting
 
 Node = dict[str, Any]
 Visitor = Callable[[Node], Node | None]
@@ -19,24 +19,29 @@ Visitor = Callable[[Node], Node | None]
 WORDS = {"Str", "Space", "SoftBreak"}  # the types of the elements that a sentence is made of
 
 
-def read_org(text: str) -> Node:
-    """Return pandoc's document of an Org text; only a CUSTOM_ID gives a heading an identifier.
+@contextlib.contextmanager
+def reading(text: str) -> Iterator[Callable[[], Node]]:
+    """Have pandoc read an Org text from here on; what is yielded waits, and returns its document.
 
-    Raises OrgError where pandoc gives up.
+    Only a CUSTOM_ID gives a heading an identifier. Raises OrgError where pandoc gives up.
     """
-    form = "org-auto_identifiers"
-    try:
-        document = pypandoc.convert_text(text, "json", form, sandbox=True)
-    except RuntimeError as error:
-        found = re.search(r"\(line (\d+), .*\n(.*)", str(error))
-        line, reason = (int(found[1]), found[2]) if found else (1, str(error))
-        raise OrgError(line, f"pandoc cannot read this: {reason}") from None
-    return json.loads(document)
+    with converting(text, "--from=org-auto_identifiers", "--to=json") as result:
+
+        def document() -> Node:
+            try:
+                return json.loads(result())
+            except RuntimeError as error:
+                found = re.search(r"\(line (\d+), .*\n(.*)", str(error))
+                line, reason = (int(found[1]), found[2]) if found else (1, str(error))
+                raise OrgError(line, f"pandoc cannot read this: {reason}") from None
+
+        yield document
 
 
 def write(document: Node, form: str, *options: str) -> str:
     """Return a document in one of pandoc's formats."""
-    return pypandoc.convert_text(json.dumps(document), form, "json", options, sandbox=True)
+    with converting(json.dumps(document), "--from=json", f"--to={form}", *options) as result:
+        return result()
 
 
 def walk(node: Any, visitors: dict[str, Visitor]) -> Any:

@@ -111,6 +111,13 @@ def runs_of(post: Post) -> dict[int, tuple[str, list[str]]]:
     return runs | dict.fromkeys(range(min(runs)), everything)
 
 
+def read_constants(post: Post) -> None:
+    """Find the numbers in the scripts, and keep them; for this the post need not be woven."""
+    for _, sources in runs_of(post).values():
+        for source in sources:
+            constants_of(source)
+
+
 def problems_of(post: Post) -> list[str]:
     """Return a line for each number in the prose that no run has shown."""
     prose, problems = prose_of(post), []

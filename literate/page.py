@@ -5,6 +5,7 @@ figures, its formulas, its scripts and its style.
 """
 
 import base64
+import contextlib
 import re
 import struct
 import sys
@@ -18,7 +19,7 @@ from literate.colours import coloured
 from literate.files import read_text, shown, write_all
 from literate.folds import kind_of, opened
 from literate.nodes import Node, div, walk, words, write
-from literate.numbers import problems_of, unchecked
+from literate.numbers import problems_of, read_constants, unchecked
 from literate.post import Post
 
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
@@ -192,9 +193,17 @@ def page_of(post: Post) -> str:
     )
 
 
+def look_ahead(post: Post) -> None:
+    """Do what takes long and needs no woven document: what is found is kept for later."""
+    for block in post.blocks:
+        with contextlib.suppress(ValueError):  # for a language without colours: said in its turn
+            coloured(post.code_of(block), block.language)
+    read_constants(post)
+
+
 def page_command(org: Path, target: Path) -> int:
     """Write the page of an Org file, whole or not at all; return 1 for numbers without a proof."""
-    post = Post(org)
+    post = Post(org, meanwhile=look_ahead)
     if problems := problems_of(post):
         print("\n".join(problems), file=sys.stderr)
         return 1

@@ -22,13 +22,15 @@ In 'post.document', which is pandoc's,
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from literate import nodes
 from literate.diffs import check_diffs
 from literate.files import read_text, shown
 from literate.folds import check_folds, fold_lines
-from literate.nodes import Node, code_block, div, walk, words
+from literate.nodes import Node, code_block, div, reading, walk, words
 from literate.org import Block, OrgError, read_blocks
 from literate.outputs import plain, printed_by_block, read_runs
 from literate.safe import check_document, check_lines, elements, line_of
@@ -67,23 +69,31 @@ class Post:
     Raises ValueError, with file name and line, where something is not in order.
     """
 
-    def __init__(self, org: Path) -> None:
+    def __init__(self, org: Path, meanwhile: Callable[["Post"], None] | None = None) -> None:
+        """Read an Org file and weave it.
+
+        Pandoc needs about a second to read a long post: 'meanwhile' is called with this post while
+        it reads, for work on blocks, scripts and runs.
+        """
         self.org, self.text = org, read_text(org)
         self.folder = org.parent.resolve()
-        tangled = tangle_text(org, self.text)  # refuses an Org file with a mistake in it
-        self.tasks = {one: tangled[one] for one in tangled if is_task(one, self.folder)}
-        self.scripts = {one: tangled[one] for one in tangled if one not in self.tasks}
-        self.blocks = read_blocks(self.text)[0]
         try:
-            self.outline = outline_of(self.text)
-            self.chapters = [line for level, line in self.outline if level == 1]
-            self.runs = read_runs(org, tangled)
-            self.printed = printed_by_block(self.scripts, self.runs, self.chapters)
-            check_lines(self.text)
-            check_diffs(self.blocks)
-            self.folds = fold_lines(self.text)
-            self.roles = roles_of(self.tasks, self.blocks, self.folder)
-            self.document = self.woven(nodes.read_org(marked(self.text, self.blocks)))
+            self.blocks = read_blocks(self.text)[0]
+            with reading(marked(self.text, self.blocks)) as document:
+                tangled = tangle_text(org, self.text)  # refuses an Org file with a mistake in it
+                self.tasks = {one: tangled[one] for one in tangled if is_task(one, self.folder)}
+                self.scripts = {one: tangled[one] for one in tangled if one not in self.tasks}
+                self.outline = outline_of(self.text)
+                self.chapters = [line for level, line in self.outline if level == 1]
+                self.runs = read_runs(org, tangled)
+                self.printed = printed_by_block(self.scripts, self.runs, self.chapters)
+                check_lines(self.text)
+                check_diffs(self.blocks)
+                self.folds = fold_lines(self.text)
+                self.roles = roles_of(self.tasks, self.blocks, self.folder)
+                if meanwhile:
+                    meanwhile(self)
+                self.document = self.woven(document())
         except OrgError as error:
             raise ValueError(f"{shown(org)}:{error.line}: {error}") from None
 
@@ -98,13 +108,18 @@ class Post:
         tops = {script: lines[0].top.line for script, lines in scripts.items()}
         return [path for path, top in tops.items() if bisect_right(self.chapters, top) == chapter]
 
+    @cached_property
+    def users(self) -> dict[str, list[Path]]:
+        """The scripts that hold a line of a block, in order, by the name of the block."""
+        users: dict[str, list[Path]] = {}
+        for path, lines in sorted(self.scripts.items()):
+            for name in {line.block.name for line in lines if line.block and line.block.name}:
+                users.setdefault(name, []).append(path)
+        return users
+
     def users_of(self, name: str) -> list[Path]:
         """Return the scripts that hold a line of the block of this name, in order."""
-        holds = {
-            path: any(line.block and line.block.name == name for line in lines)
-            for path, lines in self.scripts.items()
-        }
-        return sorted(path for path in holds if holds[path])
+        return self.users.get(name, [])
 
     def woven(self, document: Node) -> Node:
         """Return pandoc's document of the Org text with outputs, identifiers and numbers."""
@@ -128,8 +143,19 @@ class Post:
         check_folds(blocks, self.folds)
         check_tasks(blocks, self.roles)
         blocks = self.weave_headings(blocks)
-        self.check_links(blocks)
+        self.check_links(list(elements(blocks)))
         return document | {"meta": {"title": document["meta"]["title"]}, "blocks": blocks}
+
+    def role_of(self, block: Block) -> str:
+        """Return what a block is of an exercise, or nothing."""
+        return self.roles[block.line][0] if block.line in self.roles else ""
+
+    def code_of(self, block: Block) -> str:
+        """Return the code of a block as it is shown; nothing where it holds no more than a mark."""
+        rows = [row for row in block.body if not SECTION.fullmatch(row)]
+        if self.role_of(block) == "mended":
+            rows = rows[1:-1]  # which bring in spec and check
+        return re.sub(r"\A(?:[ \t]*\n)+", "", "\n".join(rows)).rstrip()
 
     def weave_block(self, node: Node) -> Node | None:
         """Return a source block with what it printed; leave out one without code."""
@@ -138,11 +164,7 @@ class Post:
         block = self.left.pop(int(own), None) if own and own.isdecimal() else None
         if block is None:
             return code_block(classes, code)
-        role, _ = self.roles.get(block.line, ("", None))
-        rows = [row for row in block.body if not SECTION.fullmatch(row)]
-        if role == "mended":
-            rows = rows[1:-1]  # which bring in spec and check
-        code = re.sub(r"\A(?:[ \t]*\n)+", "", "\n".join(rows)).rstrip()
+        code, role = self.code_of(block), self.role_of(block)
         if not code:
             return None
         kinds = ["block", "set-up"] if block.line in self.opening else ["block"]
@@ -196,16 +218,16 @@ class Post:
                 woven.append({"t": "Para", "c": [nodes.text(ELSEWHERE.format(device))]})
         return woven
 
-    def check_links(self, blocks: list[Node]) -> None:
-        """Raise OrgError where two things have one identifier, or a link leads nowhere."""
+    def check_links(self, found: list[Node]) -> None:
+        """Raise OrgError where two elements have one identifier, or a link leads nowhere."""
         there = {script.name for script in (*self.scripts, *self.tasks)} | {"text"}
-        for node in elements(blocks):
-            places = {"Header": 1, "Div": 0, "Figure": 0, "Span": 0}
+        places = {"Header": 1, "Div": 0, "Figure": 0, "Span": 0}
+        for node in found:
             key = node["c"][places[node["t"]]][0] if node["t"] in places else ""
             if key and key in there:
                 raise OrgError(line_of(self.text, key), f"two things have the address {key!r}")
             there.add(key)
-        for node in elements(blocks):
+        for node in found:
             target = node["c"][2][0] if node["t"] == "Link" else "https:"
             if target.startswith("#") and target[1:] not in there - {""}:
                 raise OrgError(line_of(self.text, target), f"the link {target} leads nowhere")
