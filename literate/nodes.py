@@ -6,8 +6,10 @@ content "c".
 
 import contextlib
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from literate.org import OrgError
@@ -38,10 +40,15 @@ def reading(text: str) -> Iterator[Callable[[], Node]]:
         yield document
 
 
-def write(document: Node, form: str, *options: str) -> str:
-    """Return a document in one of pandoc's formats."""
-    with converting(json.dumps(document), "--from=json", f"--to={form}", *options) as result:
-        return result()
+def write(documents: Iterable[Node], form: str, *options: str) -> list[str]:
+    """Return documents in one of pandoc's formats, written side by side, one on each core."""
+
+    def written(document: Node) -> str:
+        with converting(json.dumps(document), "--from=json", f"--to={form}", *options) as result:
+            return result()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(written, documents))
 
 
 def walk(node: Any, visitors: dict[str, Visitor]) -> Any:
@@ -63,7 +70,7 @@ def walk(node: Any, visitors: dict[str, Visitor]) -> Any:
 def words(node: Any) -> str:
     """Return the words of an element; a paragraph ends with a new line, a picture has none."""
     if isinstance(node, list):
-        return "".join(words(part) for part in node)
+        return "".join([words(part) for part in node])
     if not isinstance(node, dict) or node.get("t") == "Image":
         return ""
     if node["t"] == "Str":

@@ -204,15 +204,15 @@ def metadata(value: Any) -> Node:
     return {"t": "MetaMap", "c": {key: metadata(inner) for key, inner in value.items()}}
 
 
-def notebook(post: Post, script: Path, nodes: list[Node], targets: dict[str, str]) -> str:
-    """Return the notebook of a chapter: its title, where it is from, what it needs, the rest."""
+def notebook(post: Post, script: Path, nodes: list[Node], targets: dict[str, str]) -> Node:
+    """Return the cells of a chapter: its title, where it is from, what it needs, the rest."""
     has_figures = any(node["t"] == "Figure" for node in nodes)
     pieces = [nodes[0], origin_of(post), *set_up(packages_of(post, script), has_figures)]
     pieces += pieces_of(post, script, nodes[1:])
     own = f"{script.stem}.ipynb"
     plain = (one if isinstance(one, Cell) else readable(one, targets, own) for one in pieces)
     about = {"meta": {"jupyter": metadata(ABOUT)}, "blocks": gathered(plain)}
-    return write(post.document | about, FORM, "--wrap=none")
+    return post.document | about
 
 
 def chapters_of(post: Post) -> dict[Path, list[Node]]:
@@ -247,10 +247,9 @@ def notebooks(org: Path) -> dict[str, bytes]:
         for node in elements(nodes)
         if node["t"] in ("Header", "Div", "Figure")
     }
-    return {
-        f"{path.stem}.ipynb": notebook(post, path, nodes, targets).encode()
-        for path, nodes in chapters.items()
-    }
+    cells = [notebook(post, path, nodes, targets) for path, nodes in chapters.items()]
+    written = write(cells, FORM, "--wrap=none")
+    return {f"{path.stem}.ipynb": one.encode() for path, one in zip(chapters, written, strict=True)}
 
 
 def notebooks_command(org: Path, folder: Path) -> int:

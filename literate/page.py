@@ -21,6 +21,7 @@ from literate.folds import kind_of, opened
 from literate.nodes import Node, div, walk, words, write
 from literate.numbers import problems_of, read_constants, unchecked
 from literate.post import Post
+from literate.safe import elements
 
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
 WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
@@ -165,6 +166,19 @@ def formula_html(node: Node) -> Node:
     return {"t": "Span", "c": [["", ["wide"], SCROLLS], [node]]}
 
 
+def html_of(document: Node) -> str:
+    """Return a document as HTML. Its halves are written side by side, unless it has footnotes.
+
+    Those are counted through the document, and stand at its end; all else of a block is in it.
+    """
+    blocks = document["blocks"]
+    has_notes = any(node["t"] == "Note" for node in elements(blocks))
+    middle = len(blocks) if has_notes else len(blocks) // 2
+    parts = [document | {"blocks": part} for part in (blocks[:middle], blocks[middle:]) if part]
+    # Pygments has coloured the code, so pandoc need not load its own colours.
+    return "".join(write(parts, "html5", "--mathml", "--wrap=none", "--syntax-highlighting=none"))
+
+
 def embedded(html: str, folder: Path) -> str:
     """Return a page in which the pictures themselves stand in place of their files' names."""
 
@@ -181,9 +195,7 @@ def page_of(post: Post) -> str:
     visitors = {"Div": partial(div_html, post), "Figure": partial(figure_html, post)}
     visitors |= {"Header": partial(heading_html, post, chapters), "Table": table_html}
     visitors |= {"Math": formula_html}
-    woven = walk(post.document, visitors)
-    # Pygments has coloured the code, so pandoc need not load its own colours.
-    body = write(woven, "html5", "--mathml", "--wrap=none", "--syntax-highlighting=none")
+    body = html_of(walk(post.document, visitors))
     return Template(read_text(FRAME / "page.html")).substitute(
         title=escape(post.title),
         style=read_text(FRAME / "page.css"),

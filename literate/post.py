@@ -139,11 +139,12 @@ class Post:
         blocks = walk(document["blocks"], visitors)
         for line in self.left:
             raise OrgError(line, "pandoc reads this block in another way")
-        self.check_pictures(blocks)
+        blocks = self.weave_headings(blocks)
+        found = list(elements(blocks))
+        self.check_pictures(found)
         check_folds(blocks, self.folds)
         check_tasks(blocks, self.roles)
-        blocks = self.weave_headings(blocks)
-        self.check_links(list(elements(blocks)))
+        self.check_links(found)
         return document | {"meta": {"title": document["meta"]["title"]}, "blocks": blocks}
 
     def role_of(self, block: Block) -> str:
@@ -197,9 +198,9 @@ class Post:
         """Return the error that a picture has no words."""
         return OrgError(line_of(self.text, name), f"{name} needs a #+caption: and an :alt text")
 
-    def check_pictures(self, blocks: list[Node]) -> None:
-        """Raise OrgError for a picture that is no figure."""
-        for node in elements(blocks):
+    def check_pictures(self, found: list[Node]) -> None:
+        """Raise OrgError for a picture among these elements that is no figure."""
+        for node in found:
             if node["t"] == "Image" and not node["c"][1]:
                 raise self.wordless(node["c"][2][0])
 

@@ -209,15 +209,15 @@ def test_a_decimal_that_is_wrong_in_its_last_digit_is_found():
     decimal = re.compile(r"(?<![\w.])\d+\.\d{2,}(?!\w)")
     section = real().text.partition("* The same line, many ways\n")[2].partition("\n* ")[0]
     table = set(decimal.findall("\n".join(re.findall(r"^\|.*", section, re.MULTILINE))))
-    for number, (output, source) in numbers.runs_of(real()).items():
+    for number, (output, sources) in numbers.runs_of(real()).items():
         results = numbers.NO_RESULT.sub("", prose[number])
         elsewhere = table if "covariance over variance" in results else set()
         for stated in set(decimal.findall(results)) - elsewhere:
             decimals = len(stated.split(".")[1])
             wrong = f"{float(stated) + 10**-decimals:.{decimals}f}"
-            assert numbers.unproved_numbers(f"It is {stated}.", output, source) == []
+            assert numbers.unproved_numbers(f"It is {stated}.", output, *sources) == []
             checked += 1
-            missed |= {wrong} - set(numbers.unproved_numbers(f"It is {wrong}.", output, source))
+            missed |= {wrong} - set(numbers.unproved_numbers(f"It is {wrong}.", output, *sources))
     assert checked > 12
     assert missed <= {"0.0002", "0.02", "0.13"}  # these happen to be numbers of their runs, too
 
