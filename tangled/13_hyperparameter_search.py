@@ -445,7 +445,7 @@ for place, ((name, bests), marker, color) in enumerate(looks):
 left.set(title="Best so far, median", xlabel="trial", ylabel="loss / noise")
 left.set_xticks([1, 4, 8, 12])
 right.set(title="After 12 trials", xticks=range(3), xticklabels=list(so_far))
-for axes, ticks in ((left, [1, 2, 5, 10, 20, 50]), (right, [1, 1.5, 2, 3])):
+for axes, ticks in ((left, [1, 2, 5, 10, 20, 50]), (right, [1, 1.5, 2, 3, 4])):
     axes.axhline(1, color="black", linestyle=":", linewidth=2)
     axes.set(yscale="log")
     axes.set_yticks(ticks, labels=ticks)
