@@ -3,6 +3,8 @@
 import os
 import pickle
 import random
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -332,9 +334,9 @@ def test_a_checkpoint_that_runs_code_is_refused_and_runs_only_on_purpose(chapter
         with pytest.raises(pickle.UnpicklingError):
             load(path)
     assert capsys.readouterr().out == ""
-    torch.load(path, weights_only=False)
-    out = capsys.readouterr().out
-    assert out == names["called"] == "this line was printed by a checkpoint\n"
+    command = [sys.executable, "-c", names["UNSAFE"], str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == names["called"] == "this line was printed by a checkpoint\n"
 
 
 def test_the_surprise_left_no_file(chapter):
