@@ -56,8 +56,9 @@ ifeq ($(MAKELEVEL)$(filter watch,$(MAKECMDGOALS)),0)
   MAKEFLAGS += -j$(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 endif
 
-# They share the cores: a thread that waits must not keep one busy.
+# They share the cores: a thread that waits must not keep one busy (4 is the least that OpenBLAS takes).
 export OMP_WAIT_POLICY := passive
+export OPENBLAS_THREAD_TIMEOUT := 4
 
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
