@@ -164,8 +164,9 @@ $(CHECKS): check-%:
 	$(PYTHON) -m pytest --quiet $(SIDE_BY_SIDE) tests/test_$*_*.py tests/test_exercises.py -k $*_
 	$(LITERATE) numbers $(ORG)
 
-bench: $(PAGE)  ## measure our way beside others, both sides in one run; keep the machine quiet meanwhile
-	PYTHONPATH=tests $(PYTHON) -m bench $(WORDS)
+bench: $(PAGE)  ## measure our way beside others, an hour on a quiet machine; QUICK=1: minutes
+	@env -u OMP_WAIT_POLICY -u OPENBLAS_THREAD_TIMEOUT PYTHONPATH=tests $(PYTHON) -m bench $(if $(QUICK),--quick) \
+		$(if $(README),--readme) $(if $(ROUNDS),--rounds $(ROUNDS)) $(WORDS)
 
 lint: .tangled  ## check format and style of the builder, the scripts and the tests
 	$(PYTHON) -m ruff format --check literate tests

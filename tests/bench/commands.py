@@ -1,31 +1,39 @@
-"""The builder's commands beside others that do the same."""
+"""The builder's commands: tangling beside Emacs, and the page."""
 
-import os
 import shutil
-import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.measure import Pair
+from bench.children import POST, run
+from bench.measure import Row, Side, timed
 from emacs import tangle_command
 
-POST = Path("pytorch-first-principles.org")
+LITERATE = [sys.executable, "-m", "literate"]
 
 
 def in_empty_folder(command: list[str]) -> None:
     """Run a command beside a copy of the post in an empty folder."""
     with TemporaryDirectory() as folder:
         shutil.copy(POST, folder)
-        environment = {"PYTHONPATH": str(Path.cwd()), "PATH": os.environ["PATH"], "HOME": folder}
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        run(command, Path(folder), PYTHONPATH=str(Path.cwd()), HOME=folder)
 
 
-def tangling() -> Pair:
-    """Return our tangler and Emacs."""
-    ours = [sys.executable, "-m", "literate", "tangle", str(POST)]
-    return partial(in_empty_folder, ours), partial(in_empty_folder, tangle_command(str(POST)))
+def tangling() -> list[Side]:
+    """Return our tangler, and Emacs where it is installed."""
+    commands = [[*LITERATE, "tangle", str(POST)]]
+    if shutil.which("emacs"):
+        commands.append(tangle_command(str(POST)))
+    return [timed(lambda command=command: in_empty_folder(command)) for command in commands]
 
 
-PAIRS = {"tangling: ours, and Emacs": tangling} if shutil.which("emacs") else {}
+def weave() -> None:
+    """Weave the page into a folder of its own."""
+    with TemporaryDirectory() as folder:
+        run([*LITERATE, "page", str(POST), str(Path(folder, "page.html"))])
+
+
+ROWS = [
+    Row("tangling: ours, and Emacs", tangling),
+    Row("the page, when all has run", lambda: [timed(weave)]),
+]

@@ -1,31 +1,56 @@
-"""Two calls, in turn, and how long each takes."""
+"""Turns: each side of a row works in turn, and the median of its times counts."""
 
 import statistics
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 ROUNDS = 5
-
-Pair = tuple[Callable[[], object], Callable[[], object]]
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+LONG_ROUNDS = 3  # where a round takes minutes: the fewest of which one may be disturbed
 
 
-def medians(pair: Pair) -> list[float]:
-    """Return the median of the times of each call; they take turns, after one turn unmeasured."""
-    for call in pair:
+class Taken(NamedTuple):
+    """What a side's work took, and how good it is where that can be said."""
+
+    seconds: float
+    test_mse: float | None = None
+
+
+Side = Callable[[], Taken]
+
+
+class Row(NamedTuple):
+    """A line of the table: its name, and a function that returns our side, then another or none."""
+
+    name: str
+    sides: Callable[[], list[Side]]
+    long: bool = False
+
+    def rounds(self, asked: int | None = None) -> int:
+        """Return how many rounds are measured."""
+        return asked or (LONG_ROUNDS if self.long else ROUNDS)
+
+
+def timed(call: Callable[[], object], times: int = 1) -> Side:
+    """Return a side that makes a call; what it took is divided by the times that the call works."""
+
+    def side() -> Taken:
+        start = time.perf_counter()
         call()
-    rounds = [[seconds(call) for call in pair] for _ in range(ROUNDS)]
-    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+        return Taken((time.perf_counter() - start) / times)
+
+    return side
 
 
-def row(name: str, first: float, second: float) -> str:
-    """Return a line of the table: both times in a fitting unit, and how they compare."""
-    unit, factor = ("s", 1) if max(first, second) >= 1 else ("ms", 1000)
-    times = f"{first * factor:.3g} {unit} | {second * factor:.3g} {unit}"
-    return f"| {name} | {times} | {second / first:.1f} times as long |"
+def median(values: list[float | None]) -> float | None:
+    """Return the median of numbers, None of none."""
+    return None if None in values else statistics.median(values)
+
+
+def medians(sides: list[Side], rounds: int, warm: bool) -> list[Taken]:
+    """Return the medians of each side; they take turns, after an unmeasured one where warm."""
+    if warm:
+        for side in sides:
+            side()
+    turns = [[side() for side in sides] for _ in range(rounds)]
+    return [Taken(*map(median, zip(*takes, strict=True))) for takes in zip(*turns, strict=True)]

@@ -1,0 +1,52 @@
+"""make on the whole project, and an original-style run beside the fourteen chapters."""
+
+import sys
+import time
+from pathlib import Path
+
+from bench.children import BENCH, clean_project, folder_with_data, make, run
+from bench.measure import Row, Side, Taken, timed
+
+CHAPTERS = sorted(path.stem for path in Path("tangled").glob("[0-9][0-9]_*.py"))
+ORIGINALS = ("regression", "search", "autoencoder")
+
+
+def from_clean(*targets: str) -> Side:
+    """Return a side that makes targets in a copy of the project in which nothing has run."""
+
+    def side() -> Taken:
+        with clean_project() as folder:
+            return timed(lambda: make(folder, *targets))()
+
+    return side
+
+
+def originals() -> Taken:
+    """Run the three original-style scripts one after another in an empty folder."""
+    with folder_with_data() as folder:
+        start = time.perf_counter()
+        for name in ORIGINALS:
+            run([sys.executable, str(BENCH / "original" / f"{name}.py")], folder)
+        return Taken(time.perf_counter() - start)
+
+
+def chapters() -> list[Side]:
+    """Return the fourteen chapters by make, and the original's content."""
+    return [from_clean(*(f"logs/{name}.log" for name in CHAPTERS)), originals]
+
+
+def here(*targets: str) -> list[Side]:
+    """Return make of targets in the project itself."""
+    return [timed(lambda: make(Path(), *targets))]
+
+
+ROWS = [
+    Row("the fourteen chapters from clean: make, and an original-style run", chapters, long=True),
+    Row(
+        "make all from clean, the appendices and the page with it",
+        lambda: [from_clean("all")],
+        long=True,
+    ),
+    Row("make all with nothing to do", lambda: here("all")),
+    Row("make test after make all", lambda: here("test"), long=True),
+]
