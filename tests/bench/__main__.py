@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import commands, memory, project, steps, table, training
+from bench.children import SCRIPTS
 from bench.machine import machine
 from bench.measure import Row, medians
 
@@ -71,13 +72,13 @@ def main(arguments: list[str]) -> int:
     if asked.readme and (asked.words or asked.quick):
         parser.error("README.md shows all rows: neither WORDS nor QUICK goes with README")
     rows = [r for r in ROWS if picked(r.name, asked.words) and not (asked.quick and r.long)]
-    scripts = [s for s in memory.SCRIPTS if picked(memory.name(s), asked.words) and not asked.quick]
+    scripts = [s for s in SCRIPTS if picked(memory.name(s), asked.words) and not asked.quick]
     work = {
         table.TIMES: {row.name: partial(measured, row, asked.rounds) for row in rows},
         table.PEAKS: {memory.name(script): partial(memory.line, script) for script in scripts},
     }
     if not rows and not scripts:
-        there = [*(row.name for row in ROWS), *map(memory.name, memory.SCRIPTS)]
+        there = [*(row.name for row in ROWS), *map(memory.name, SCRIPTS)]
         parser.error(f"no row is called {' '.join(asked.words)}; there are: {'; '.join(there)}")
 
     text, problems = [machine()], []

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 POST = Path("pytorch-first-principles.org")
 BENCH = Path(__file__).resolve().parent
+SCRIPTS = sorted((BENCH.parents[1] / "tangled").glob("*.py"))
 
 # What a make above, or the bench itself, has set for itself.
 NOT_INHERITED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "PYTHONPATH"}

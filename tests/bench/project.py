@@ -4,10 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench.children import BENCH, clean_project, folder_with_data, make, run
+from bench.children import BENCH, SCRIPTS, clean_project, folder_with_data, make, run
 from bench.measure import Row, Side, Taken, timed
 
-CHAPTERS = sorted(path.stem for path in Path("tangled").glob("[0-9][0-9]_*.py"))
 ORIGINALS = ("regression", "search", "autoencoder")
 
 
@@ -32,7 +31,8 @@ def originals() -> Taken:
 
 def chapters() -> list[Side]:
     """Return the fourteen chapters by make, and the original's content."""
-    return [from_clean(*(f"logs/{name}.log" for name in CHAPTERS)), originals]
+    logs = [f"logs/{script.stem}.log" for script in SCRIPTS if script.stem[:2].isdigit()]
+    return [from_clean(*logs), originals]
 
 
 def here(*targets: str) -> list[Side]:
