@@ -155,16 +155,7 @@ test: lint $(PAGE)  ## check what the run left, and the builder on small posts: 
 verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
-# One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
-CHECKS := $(foreach chapter,$(CHAPTERS),check-$(firstword $(subst _, ,$(chapter))))
-$(foreach chapter,$(CHAPTERS),$(eval check-$(firstword $(subst _, ,$(chapter))): logs/$(chapter).log))
-
-$(CHECKS): check-%:
-	$(PYTHON) -m ruff check tangled/$*_*.py
-	$(PYTHON) -m pytest --quiet $(SIDE_BY_SIDE) tests/test_$*_*.py tests/test_exercises.py -k $*_
-	$(LITERATE) numbers $(ORG)
-
-bench: $(PAGE)  ## measure our way beside others, an hour on a quiet machine; QUICK=1: minutes
+bench: $(PAGE)  ## measure our way beside others, on a quiet machine: 45 minutes, fewer with QUICK=1
 	@env -u OMP_WAIT_POLICY -u OPENBLAS_THREAD_TIMEOUT PYTHONPATH=tests $(PYTHON) -m bench $(if $(QUICK),--quick) \
 		$(if $(README),--readme) $(if $(ROUNDS),--rounds $(ROUNDS)) $(WORDS)
 
