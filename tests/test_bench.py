@@ -376,3 +376,14 @@ def test_it_trains_as_the_original_did(monkeypatch):
     shown = autoencoder.to_img(outputs[-1])
     assert shown.shape == (128, 1, 28, 28)
     assert (autoencoder.to_img(torch.tensor([[-3.0] * 784]))).max() == 0
+
+
+def test_it_draws_what_the_original_drew(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EPOCHS", "10")
+    images = torch.rand(20, 1, 28, 28)
+    few = DataLoader(TensorDataset(images, images), batch_size=20)
+    monkeypatch.setattr(autoencoder, "make_loaders", lambda: (few, few))
+    autoencoder.main()
+    figures = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert figures == {"image_10.png", "val_loss.png", "mnist_ae.png"}

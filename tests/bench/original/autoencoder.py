@@ -118,7 +118,7 @@ def plot_images(model, images):
     _, panels = plt.subplots(2, 10, figsize=(20, 4))
     for row, pictures in zip(panels, (images, output), strict=True):
         for panel, picture in zip(row, pictures, strict=True):
-            panel.imshow(picture[0], cmap="gray")
+            panel.imshow(picture[0].numpy(), cmap="gray")
             panel.axis("off")
     plt.savefig("figures/mnist_ae.png")
     plt.close()
