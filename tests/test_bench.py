@@ -13,7 +13,7 @@ from torch import nn, optim
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench import __main__ as bench
-from bench import chapter14, children, measure, steps, table
+from bench import chapter14, children, measure, steps, table, training
 from bench.measure import Row, Taken, medians, timed
 from bench.original import autoencoder, regression
 from conftest import ROOT, TANGLED
@@ -238,7 +238,20 @@ def test_peak_memory_is_the_commands_own():
     assert 195 < held[1] - held[0] < 220
 
 
-# --- chapter 14 and its floor
+# --- chapter 14's training and its floor
+
+
+def test_a_training_is_timed_from_its_start_and_its_last_epoch_alone(monkeypatch):
+    clock, losses = iter([10.0, 30.0, 31.0]), [0.2, 0.1]
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setitem(training.WAYS, "ours", lambda n_epochs: iter(losses[:n_epochs]))
+    result = training.train("ours", 2)
+    assert result == {"all": 21.0, "last": 1.0, "mse": 0.1}
+    asked = []
+    monkeypatch.setattr(training, "run_module", lambda *words: asked.append(words) or result)
+    both = [[side() for side in training.sides(2, part)] for part in ("all", "last")]
+    assert both == [[Taken(21.0, 0.1)] * 2, [Taken(1.0)] * 2]
+    assert asked == [("training", way, "2") for way in ("ours", "original")] * 2
 
 
 def test_the_bench_finds_in_chapter_14_what_it_measures():
