@@ -219,12 +219,14 @@ numpy_end = np.ravel((a, b))
 print(f"derived by hand: a = {a[0]:.8f}, b = {b[0]:.8f}")
 
 a, b = Value(start[0]), Value(start[1])
+
 for _ in range(1000):
     loss = ((y_train - (a + b * x_train)) ** 2).mean()
     loss.backward()
     for parameter in (a, b):
         parameter.data -= learning_rate * parameter.grad
         parameter.grad = None
+
 tape_end = np.ravel((a.data, b.data))
 print(f"by the tape:     a = {a.data[0]:.8f}, b = {b.data[0]:.8f}")
 print(f"largest difference: {np.abs(tape_end - numpy_end).max():.12f}")
