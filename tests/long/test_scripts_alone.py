@@ -89,7 +89,7 @@ def test_it_leaves_nothing_but_what_the_post_says(alone):
     expected = {"figures"} if script.stem in FIGURES else set()
     if script.name[:2] in ("11", "14"):
         expected.add("checkpoints")
-    if script.name[:2] in ("14", "au"):
+    if script.name[:2] in ("10", "14", "au"):
         expected.add("runs")
     assert there == expected
     assert not [path for path in folder.glob("*/.*") if path.parent.name != "data"]
