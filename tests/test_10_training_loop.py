@@ -1,4 +1,4 @@
-"""Chapter 10: validation, the loop as functions, the golden end of the final code."""
+"""Chapter 10: validation, the loop as functions, the final code's golden end, what layers cost."""
 
 import re
 from contextlib import nullcontext
@@ -240,3 +240,159 @@ def test_our_own_parts_are_a_little_over_two_hundred_lines(chapter):
     parts = re.sub(r'""".*?"""', "", section.split("class ParameterValue")[0], flags=re.DOTALL)
     lines = [line.strip() for line in parts.splitlines()]
     assert 200 < sum(bool(line) and not line.startswith("#") for line in lines) < 250
+
+
+# --- what did each layer cost?
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def other_points():
+    """Return eleven points of another line, x and y, of shape (11, 1)."""
+    generator = np.random.default_rng(7)
+    x = generator.random((11, 1))
+    return x, 3 - x + 0.1 * generator.standard_normal((11, 1))
+
+
+def descent(x, y, rate, updates):
+    """Return a, b and the loss before the last update, from zero on, by powers of a matrix."""
+    columns = np.hstack([np.ones_like(x), x])
+    hessian, slope = 2 * columns.T @ columns / len(x), 2 * columns.T @ y.ravel() / len(x)
+    goal = np.linalg.solve(hessian, slope)
+
+    def after(steps):
+        return goal - np.linalg.matrix_power(np.eye(2) - rate * hessian, steps) @ goal
+
+    return [*after(updates), np.mean((y.ravel() - columns @ after(updates - 1)) ** 2)]
+
+
+WAYS = {
+    "NumPy": lambda names, x, y, x_tensor, y_tensor: names["by_formulas"](x, y, 0.003),
+    "by hand": lambda names, x, y, x_tensor, y_tensor: names["by_formulas"](
+        x_tensor, y_tensor, 0.003
+    ),
+    "tape": lambda names, x, y, x_tensor, y_tensor: names["by_tape"](x, y, 0.003),
+    "autograd": lambda names, x, y, x_tensor, y_tensor: names["by_autograd"](
+        x_tensor, y_tensor, 0.003
+    ),
+    "optimizer": lambda names, x, y, x_tensor, y_tensor: names["by_optimizer"](
+        x_tensor, y_tensor, 0.003
+    ),
+    "module": lambda names, x, y, x_tensor, y_tensor: names["by_module"](x_tensor, y_tensor, 0.003),
+    "module, compiled": lambda names, x, y, x_tensor, y_tensor: names["by_module"](
+        x_tensor, y_tensor, 0.003, compiled=True
+    ),
+    "by hand, compiled": lambda names, x, y, x_tensor, y_tensor: names["by_compiled_update"](
+        x_tensor, y_tensor, 0.003
+    ),
+}
+
+
+def numbers(end):
+    """Return a, b and the loss as floats, whatever a way returned."""
+    return [torch.as_tensor(number).item() for number in end]
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_way_makes_1000_updates_also_of_another_line(chapter, other_points, way):
+    """What is to be compiled runs here as it is: the compiler is tried by a long test."""
+    tensors = [torch.from_numpy(part).float() for part in other_points]
+    with torch.compiler.set_stance("force_eager"):
+        end = numbers(way(chapter.names, *other_points, *tensors))
+    np.testing.assert_allclose(end, descent(*other_points, 0.003, 1000), rtol=2e-5)
+    assert abs(end[0] - descent(*other_points, 0.003, 999)[0]) > 1e-4 * end[0]
+
+
+@pytest.mark.parametrize("updates", [1, 7])
+def test_the_slow_ways_make_as_many_updates_as_they_are_told(chapter, other_points, updates):
+    names, expected = chapter.names, descent(*other_points, 0.1, updates)
+    pairs = TensorDataset(*(torch.from_numpy(part).float() for part in other_points))
+    loader = DataLoader(pairs, batch_size=11)
+    np.testing.assert_allclose(
+        numbers(names["by_numbers"](*other_points, 0.1, updates)), expected, rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        numbers(names["by_loader"](loader, 0.1, updates, CPU)), expected, rtol=1e-5
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of NVIDIA")
+def test_a_captured_graph_makes_1000_updates(chapter, other_points):
+    tensors = [torch.from_numpy(part).float().cuda() for part in other_points]
+    end = numbers(chapter.names["by_cuda_graph"](*tensors, 0.003))
+    np.testing.assert_allclose(end, descent(*other_points, 0.003, 1000), rtol=2e-5)
+
+
+def test_the_path_is_that_of_gradient_descent_and_has_not_arrived(chapter):
+    names = chapter.names
+    x, y, path = names["x_train"], names["y_train"], names["path"]
+    assert len(path) == 1000
+    for updates in (1, 10, 100, 1000):
+        np.testing.assert_allclose(path[updates - 1], descent(x, y, 0.01, updates), rtol=1e-9)
+    assert abs(path[-1][1] - descent(x, y, 0.1, 1000)[1]) > 0.2
+
+
+def test_each_way_that_was_timed_ended_where_the_path_was(chapter):
+    names = chapter.names
+    assert names["furthest"].keys() == names["microseconds"].keys()
+    assert names["furthest"].keys() - names["noted"].keys() <= {"CUDA graph"}
+    assert len(names["furthest"]) >= 8
+    assert max(names["furthest"].values()) < 1e-5
+
+
+def test_what_is_said_of_the_times_holds_for_those_of_the_run(golden):
+    names = golden.names
+    times = names["microseconds"]
+    assert times["PyTorch, gradients by hand"] > 1.5 * times["NumPy"]
+    assert times["our tape"] < 2 * times["autograd"]
+    assert times["tape, number by number"] > 10 * times["autograd"]
+    assert times["+ module and loss"] > 2 * times["PyTorch, gradients by hand"]
+    assert times["+ DataLoader"] > 1.5 * times["+ module and loss"]
+    assert names["share_of_few"]["NumPy"] > 0.5
+    assert names["share_of_few"]["DataLoader"] < 0.8
+    assert names["line_ratio"] > 3
+    assert names["layer_ratio"] < 1.5
+
+
+def test_the_notes_say_what_the_text_says(chapter):
+    """The order of the bars, and that compiling helps the formulas and not the model."""
+    noted = chapter.names["noted"]
+    rising = [name for name in list(noted)[:8] if name != "tape, number by number"]
+    assert sorted(rising, key=noted.get) == rising
+    assert noted["by hand, compiled"] == pytest.approx(
+        noted["PyTorch, gradients by hand"] / 3, rel=0.1
+    )
+    assert noted["module, compiled"] > noted["+ module and loss"]
+
+
+def test_no_measured_time_is_printed_and_the_run_s_own_are_in_a_file(chapter):
+    times = chapter.names["microseconds"]
+    table = (chapter.folder / "runs" / "cost_ladder.txt").read_text(encoding="utf-8")
+    rows = [re.fullmatch(r"(.*?) +([\d.]+) microseconds", line) for line in table.splitlines()]
+    assert {row[1]: float(row[2]) for row in rows} == {
+        name: round(spent, 1) for name, spent in times.items()
+    }
+    assert "microsecond" not in chapter.output
+
+
+def test_the_stopwatch_keeps_what_each_call_returned(chapter):
+    calls = iter(range(10**9))
+    seconds, ends = chapter.names["measure"](lambda: next(calls), CPU)
+    assert seconds > 0
+    assert len(ends) > 1
+    assert ends == list(range(len(ends)))
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_step_by_hand_is_one_of_sgd(chapter, width):
+    names = chapter.names
+    layer, (x, y) = nn.Linear(width, width), torch.randn(2, 6, width)
+    by_hand = [parameter.detach().clone() for parameter in layer.parameters()]
+    sgd = optim.SGD(layer.parameters(), lr=0.3)
+    train_step = names["make_train_step"](layer, nn.MSELoss(), sgd)
+    for _ in range(3):
+        loss = names["step_by_hand"](*by_hand, x, y, 0.3)
+        assert train_step(x, y) == pytest.approx(loss, rel=1e-5)
+    for parameter, ours in zip(layer.parameters(), by_hand, strict=True):
+        torch.testing.assert_close(parameter.detach(), ours)
