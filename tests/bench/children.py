@@ -16,7 +16,7 @@ SCRIPTS = sorted((BENCH.parents[1] / "tangled").glob("*.py"))
 
 # What a make above, or the bench itself, has set for itself.
 NOT_INHERITED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "PYTHONPATH"}
-NOT_INHERITED |= {"EPOCHS", "MKL_CBWR", "OMP_WAIT_POLICY"}
+NOT_INHERITED |= {"EPOCHS", "MKL_CBWR", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT"}
 
 
 def environment(**more: str) -> dict[str, str]:
