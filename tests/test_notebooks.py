@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from conftest import ROOT
 from literate import cells, notebooks
 from literate.tangle import tangle_command
-from orgs import run_process
+from orgs import run
 
 ORG = ROOT / "pytorch-first-principles.org"
 SCRIPTS = sorted(path.stem for path in (ROOT / "tangled").glob("[0-9][0-9]_*.py"))
@@ -77,7 +77,7 @@ def chapter(number: int, *parts: str, tangle: str = "") -> str:
 
 def literate(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command line of the builder."""
-    return run_process(ROOT, *map(str, arguments))
+    return run(ROOT, *map(str, arguments))
 
 
 @pytest.fixture
@@ -201,10 +201,10 @@ def test_another_block_inside_a_list_stays_there(write):
 def test_a_statement_that_spans_two_blocks_is_one_line(write, tmp_path, first, second):
     org = write(chapter(1, block(first), "Words.\n", block(second)))
     line = org.read_text().splitlines().index("#+begin_src python ") + 1
-    run = literate("notebooks", org, tmp_path / "new")
-    assert (run.returncode, run.stdout) == (1, "")
+    ran = literate("notebooks", org, tmp_path / "new")
+    assert (ran.returncode, ran.stdout) == (1, "")
     pattern = rf"\S*post\.org:{line}: no cell of a notebook can run this block alone: .*\n"
-    assert re.fullmatch(pattern, run.stderr), run.stderr
+    assert re.fullmatch(pattern, ran.stderr), ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -318,9 +318,9 @@ y &= 2
 @pytest.mark.parametrize("raw", ["@@html:<b>x</b>@@", "@@latex:\\textbf{x}@@", "#+html: <hr>"])
 def test_only_a_formula_becomes_a_formula(write, tmp_path, raw):
     org = write(chapter(1, block("x = 1"), f"Words {raw} words." if raw[0] == "@" else raw))
-    run = literate("notebooks", org, tmp_path / "new")
-    assert (run.returncode, run.stdout) == (1, "")
-    assert re.fullmatch(r"\S*post\.org:\d+: .*\n", run.stderr), run.stderr
+    ran = literate("notebooks", org, tmp_path / "new")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(r"\S*post\.org:\d+: .*\n", ran.stderr), ran.stderr
 
 
 def test_a_notebook_begins_with_its_title_and_where_it_is_from(write):
@@ -606,9 +606,9 @@ def test_a_figure_inside_a_list_is_one_line(write, with_figure, tmp_path):
     start, _, figure = with_figure.partition("#+caption")
     inside = f"- an item\n\n  #+caption{figure.replace('#+attr', '  #+attr').replace('[[', '  [[')}"
     org = write(start + inside)
-    run = literate("notebooks", org, tmp_path / "new")
-    assert (run.returncode, run.stdout) == (1, "")
-    assert re.fullmatch(r"figures/curve\.png stands inside a list .*\n", run.stderr), run.stderr
+    ran = literate("notebooks", org, tmp_path / "new")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(r"figures/curve\.png stands inside a list .*\n", ran.stderr), ran.stderr
 
 
 # --- what to install
@@ -642,9 +642,9 @@ def test_a_package_without_a_version_is_refused(write):
 @pytest.mark.parametrize("statement", ["from . import x", "from .. import x", "from .x import y"])
 def test_an_import_from_ones_own_package_is_one_line(write, tmp_path, statement):
     org = write(chapter(1, block(f"if False:\n    {statement}")))
-    run = literate("notebooks", org, tmp_path / "new")
-    assert (run.returncode, run.stdout) == (1, "")
-    assert re.fullmatch(r"\S*tangled/01_part\.py:2: a script is in no package: .*\n", run.stderr)
+    ran = literate("notebooks", org, tmp_path / "new")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(r"\S*tangled/01_part\.py:2: a script is in no package: .*\n", ran.stderr)
 
 
 # --- the command
@@ -652,9 +652,9 @@ def test_an_import_from_ones_own_package_is_one_line(write, tmp_path, statement)
 
 def test_the_command_writes_what_changed(write, tmp_path):
     org, folder = write(chapter(1, block("x = 1")), chapter(2, block("y = 2"))), tmp_path / "new"
-    run = literate("notebooks", org, folder)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.startswith("wrote 2 notebooks into ")
+    ran = literate("notebooks", org, folder)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("wrote 2 notebooks into ")
     names = ["01_part.ipynb", "02_part.ipynb", "SHA256SUMS"]
     assert sorted(path.name for path in folder.iterdir()) == names
     before = {path: (path.read_bytes(), path.stat().st_ino) for path in folder.iterdir()}
@@ -670,9 +670,9 @@ def test_a_notebook_that_someone_changed_is_not_overwritten(write, tmp_path):
     (folder / "01_part.ipynb").write_text("mine")
     write(chapter(1, block("x = 1")), chapter(2, block("y = 3")))
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    run = literate("notebooks", org, folder)
-    assert (run.returncode, run.stdout) == (1, "")
-    assert re.fullmatch(r"\S*new/01_part.ipynb was changed since it was written, .*\n", run.stderr)
+    ran = literate("notebooks", org, folder)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(r"\S*new/01_part.ipynb was changed since it was written, .*\n", ran.stderr)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     (folder / "01_part.ipynb").unlink()
     assert literate("notebooks", org, folder).returncode == 0
@@ -704,9 +704,9 @@ def remove(name: str) -> Callable[[Path], None]:
 def test_what_is_missing_or_stale_is_one_line(write, tmp_path, with_figure, damage, message):
     org = write(with_figure)
     damage(tmp_path)
-    run = literate("notebooks", org, tmp_path / "new")
-    assert (run.returncode, run.stdout) == (1, "")
-    assert re.fullmatch(message + "\n", run.stderr), run.stderr
+    ran = literate("notebooks", org, tmp_path / "new")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(message + "\n", ran.stderr), ran.stderr
     assert not (tmp_path / "new").exists()
 
 
