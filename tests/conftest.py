@@ -37,9 +37,10 @@ SCRIPTS = sorted(TANGLED.glob("[0-9][0-9]_*.py"))
 # A shell may have started us in the background, where Ctrl-C is ignored, also by what we start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# For functions of the chapters that are called in this process: no window opens, and sums are in
-# the order in which chapter 14 asks for them. A script that is run does not inherit these.
-HERE_ONLY = {"MPLBACKEND": "agg", "MKL_CBWR": "AVX2"}
+# For functions of the chapters that are called in this process: no window opens, sums are in the
+# order in which chapter 14 asks for them, and torch and NumPy take one thread, because a worker of
+# pytest-xdist runs on each core. A script that is run does not inherit these.
+HERE_ONLY = {"MPLBACKEND": "agg", "MKL_CBWR": "AVX2", "OMP_NUM_THREADS": "1"}
 os.environ.update({name: os.environ.get(name, value) for name, value in HERE_ONLY.items()})
 
 # Warnings are errors in every script that the tests run, but for these:
