@@ -25,9 +25,11 @@ WEAVER   := $(TANGLER) $(filter-out $(TANGLER) literate/watch.py literate/exerci
 # With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.
 ifdef PYTHON
   ENVIRONMENT :=
+  FOR_TESTS   :=
 else
   PYTHON      := .venv/bin/python
   ENVIRONMENT := .venv/installed
+  FOR_TESTS   := .venv/installed-for-tests
 endif
 SYSTEM_PYTHON ?= python3
 PORT          ?= 5500
@@ -74,11 +76,24 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 
 # --- the environment
 
+# By uv where it is there and succeeds, which takes less time; else by pip. Then all cores compile the
+# files, where pip would compile by one; not the packages' own tests. (A few files are no Python.)
+WITH_HASHES = --quiet --require-hashes -r
+install = (command -v uv > /dev/null && uv pip install --python .venv/bin/python $(WITH_HASHES) $(1)) || \
+	.venv/bin/python -m pip install --disable-pip-version-check --no-compile $(WITH_HASHES) $(1)
+compile = .venv/bin/python -W ignore -m compileall -qq -j 0 -x /tests/ .venv/lib || true
+
 .venv/installed: requirements.txt
 	@$(SYSTEM_PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make SYSTEM_PYTHON=/path/to/it")'
 	$(SYSTEM_PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(call install,requirements.txt)
+	@$(compile)
 	ln -sf graphviz-pure .venv/bin/dot
+	@touch $@
+
+.venv/installed-for-tests: requirements-tests.txt .venv/installed
+	$(call install,requirements-tests.txt)
+	@$(compile)
 	@touch $@
 
 # --- from the Org file to scripts
@@ -146,25 +161,38 @@ $(MNIST): ;
 
 # --- checks: the first after every edit, the second before you publish
 
-# A worker for each core, and at most four.
+# A worker for each core, and at most four. One worker takes a whole file, so that what the tests of a
+# file share is made once.
 SIDE_BY_SIDE := -n logical --maxprocesses 4
 
-test: lint $(PAGE)  ## check what the run left, and the builder on small posts: a few minutes
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --ignore tests/long
+test: lint $(PAGE) | $(FOR_TESTS)  ## check what the run left, and the builder on small posts: a few minutes
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadfile --ignore tests/long
 
-verify: $(PAGE) notebooks  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
+verify: $(PAGE) notebooks | $(FOR_TESTS)  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
-bench: $(PAGE)  ## measure our way beside others, on a quiet machine: 45 minutes, fewer with QUICK=1
+# One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
+CHECKS := $(foreach chapter,$(CHAPTERS),check-$(firstword $(subst _, ,$(chapter))))
+$(foreach chapter,$(CHAPTERS),$(eval check-$(firstword $(subst _, ,$(chapter))): logs/$(chapter).log))
+
+$(CHECKS): check-%: | $(FOR_TESTS)
+	$(PYTHON) -m ruff check tangled/$*_*.py
+	$(PYTHON) -m pytest --quiet $(SIDE_BY_SIDE) tests/test_$*_*.py tests/test_exercises.py -k $*_
+	$(LITERATE) numbers $(ORG)
+
+bench: $(PAGE) | $(FOR_TESTS)  ## measure our way beside others, on a quiet machine: 45 minutes, fewer with QUICK=1
 	@env -u OMP_WAIT_POLICY -u OPENBLAS_THREAD_TIMEOUT PYTHONPATH=tests $(PYTHON) -m bench $(if $(QUICK),--quick) \
 		$(if $(README),--readme) $(if $(ROUNDS),--rounds $(ROUNDS)) $(WORDS)
 
-lint: .tangled  ## check format and style of the builder, the scripts and the tests
+lint: .tangled | $(FOR_TESTS)  ## check format and style of the builder, the scripts and the tests
 	$(PYTHON) -m ruff format --check literate tests
 	$(PYTHON) -m ruff check literate tangled tests
 
-lock:  ## resolve requirements.in into requirements.txt again (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
+RESOLVE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11
+
+lock:  ## resolve requirements*.in into requirements*.txt again (needs uv)
+	$(RESOLVE) requirements.in -o requirements.txt
+	$(RESOLVE) -c requirements.txt requirements-tests.in -o requirements-tests.txt
 
 # --- the rest
 

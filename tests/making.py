@@ -68,7 +68,7 @@ def numbered(project: Path) -> list[Path]:
 
 def copy_sources(project: Path) -> None:
     """Copy into a folder what make needs of the project before anything is made."""
-    for name in (ORG, "Makefile", "requirements.txt", "requirements.in"):
+    for name in (ORG, "Makefile", *(path.name for path in ROOT.glob("requirements*"))):
         shutil.copy(ROOT / name, project)
     for name in ("literate", "tangled"):
         no_caches = shutil.ignore_patterns("__pycache__")

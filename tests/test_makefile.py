@@ -270,7 +270,50 @@ def test_without_python_an_environment_is_made_first(project):
     run = make(project, "--dry-run", "all", python=None)
     lines = [line for line in run.stdout.splitlines() if "venv" in line]
     assert "-m venv .venv" in lines[0]
-    assert "--require-hashes -r requirements.txt" in lines[1]
+    assert "--require-hashes -r requirements.txt" in run.stdout
+    assert "requirements-tests.txt" not in run.stdout
+    run = make(project, "--dry-run", "test", python=None)
+    both = re.findall(r"pip install .*?--require-hashes -r (\S+\.txt)", run.stdout)
+    assert both == ["requirements.txt"] * 2 + ["requirements-tests.txt"] * 2  # by uv, and by pip
+
+
+# It makes an environment whose Python only says what it is asked for.
+MAKES_ENVIRONMENT = """#!/bin/sh
+case "$1" in
+  -m) mkdir -p .venv/bin .venv/lib; cp said-python .venv/bin/python; chmod +x .venv/bin/python ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("uv", "by"),
+    [("exit 0", ["uv"]), ("exit 1", ["uv", "pip"]), ("", ["pip"])],
+    ids=["uv", "uv that fails", "no uv"],
+)
+def test_packages_are_installed_by_uv_or_else_by_pip(project, tmp_path, monkeypatch, uv, by):
+    (project / "said-python").write_text('#!/bin/sh\necho "python $@" >> said\n')
+    (project / "system-python").write_text(MAKES_ENVIRONMENT)
+    (tmp_path / "bin").mkdir()
+    tools = ["sh", "mkdir", "cp", "chmod", "touch", "ln", "getconf", "sed"]
+    for tool in (*tools, "make"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    if uv:
+        (tmp_path / "bin" / "uv").write_text(f'#!/bin/sh\necho "uv $@" >> said\n{uv}\n')
+    for program in (project / "system-python", *(tmp_path / "bin").glob("uv")):
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    environment = ".venv/installed-for-tests"
+    run = make(project, environment, "SYSTEM_PYTHON=./system-python", python=None)
+    assert (run.returncode, run.stderr) == (0, "")
+    said = (project / "said").read_text().splitlines()
+    did = [re.search(r"^uv|pip|compileall", line)[0] for line in said]
+    assert did == [*by, "compileall"] * 2
+    half = len(said) // 2
+    for lines, lock in ((said[:half], "requirements.txt"), (said[half:], "requirements-tests.txt")):
+        for line in lines:
+            assert line.endswith(f" --require-hashes -r {lock}") or "compileall" in line
+    again = make(project, environment, "SYSTEM_PYTHON=./system-python", python=None)
+    assert again.stdout == f"make: '{environment}' is up to date.\n"
 
 
 def test_an_old_python_is_one_clear_line():
@@ -293,40 +336,69 @@ def test_clean_keeps_what_a_user_has(project):
     assert not (project / PAGE).exists()
 
 
-def test_requirements_are_exact_hashed_and_cover_what_is_asked_for():
-    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+LOCKS = ("requirements.txt", "requirements-tests.txt")
+
+
+def asked_for(lock):
+    """Return the (name, version, why) of what is asked for, from which a lock is made."""
+    asked = (ROOT / lock).with_suffix(".in").read_text(encoding="utf-8")
+    return re.findall(r"^([\w-]+)==(\S+)(.*)$", asked, re.MULTILINE)
+
+
+def locked(lock):
+    """Return {(name, version): hashes} of a lock."""
     entries = re.findall(
-        r"^(\S+)==(\S+) .*\\$\n((?:    --hash=sha256:\w{64}.*\n)+)", lock, re.MULTILINE
+        r"^(\S+)==(\S+) .*\\$\n((?:    --hash=sha256:\w{64}.*\n)+)",
+        (ROOT / lock).read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
-    locked = {name: version for name, version, _ in entries}
-    assert len(entries) == len(re.findall(r"^\w", lock, re.MULTILINE))
-    asked = (ROOT / "requirements.in").read_text(encoding="utf-8")
-    found = re.findall(r"^([\w-]+)==(\S+)(.*)$", asked, re.MULTILINE)
-    assert len(found) > 20
-    for name, version, why in found:
-        assert locked[name] == version
+    return {(name, version): set(re.findall(r"\w{64}", sums)) for name, version, sums in entries}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_requirements_are_exact_hashed_and_cover_what_is_asked_for(lock):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert len(locked(lock)) == len(re.findall(r"^\w", text, re.MULTILINE))
+    asked = asked_for(lock)
+    assert len(asked) >= 10
+    for name, version, why in asked:
+        assert (name, version) in locked(lock)
         assert why.strip().startswith("# "), f"{name} needs a word on why"
 
 
-def test_everything_imports_only_what_is_asked_for():
-    """Every package that a script, the builder or a test imports is named in requirements.in."""
-    asked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.in").read_text(), re.MULTILINE))
+def test_the_tests_add_packages_and_change_none():
+    post, tests = map(locked, LOCKS)
+    names = {name for name, _ in post}
+    assert {one: sums for one, sums in tests.items() if one[0] in names}.items() <= post.items()
+    added = {name for name, _ in tests} - names
+    assert {"pytest", "ruff", "playwright"} <= added
+    assert not [name for name, _, _ in asked_for(LOCKS[0]) if name in added]
+
+
+def imported_by(*folders):
+    """Return the packages that the files in some folders import, but for our own."""
     package = {"sklearn": "scikit-learn", "ax": "ax-platform", "PIL": "torchvision"}
     package |= {"pypandoc": "pypandoc-binary", "IPython": "ipykernel", "xdist": "pytest-xdist"}
-    files = [
-        path
-        for name in ("tangled", "tests", "literate")
-        for path in (ROOT / name).rglob("*.py")
-        if "node_modules" not in path.parts
-    ]
-    imported = set()
-    for path in files:
+    found = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        if "node_modules" in path.parts:
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
+                found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                imported.add(node.module.split(".")[0])
-    imported -= sys.stdlib_module_names | {"literate", "sitecustomize", "bench"}
-    imported -= {path.stem for path in files}
-    assert {"torch", "pytest"} <= imported
-    assert {package.get(name, name) for name in imported} <= asked
+                found.add(node.module.split(".")[0])
+    own = {
+        path.stem
+        for name in ("tangled", "tests", "literate")
+        for path in ROOT.glob(f"{name}/**/*.py")
+    }
+    own |= sys.stdlib_module_names | {"literate", "sitecustomize", "bench"}
+    return {package.get(name, name) for name in found - own}
+
+
+def test_everything_imports_only_what_is_asked_for():
+    """The scripts and the builder what is in requirements.in, the tests what is in either."""
+    post, tests = ({name for name, _, _ in asked_for(lock)} for lock in LOCKS)
+    assert {"torch", "pygments"} <= imported_by("tangled", "literate") <= post
+    assert "pytest" in imported_by("tests") <= post | tests
