@@ -5,6 +5,7 @@ PAGE     := pytorch-first-principles.html
 CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_graph 06_optimizer \
             07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
             12_parallelism 13_hyperparameter_search 14_autoencoder
+CHECKS   := $(foreach chapter,$(CHAPTERS),check-$(firstword $(subst _, ,$(chapter))))
 SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py \
             tangled/autoencoder_variants.py tangled/same_line.py
 # Those that were tangled last.
@@ -172,7 +173,6 @@ verify: $(PAGE) notebooks | $(FOR_TESTS)  ## the long checks: every script alone
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
 # One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
-CHECKS := $(foreach chapter,$(CHAPTERS),check-$(firstword $(subst _, ,$(chapter))))
 $(foreach chapter,$(CHAPTERS),$(eval check-$(firstword $(subst _, ,$(chapter))): logs/$(chapter).log))
 
 $(CHECKS): check-%: | $(FOR_TESTS)
