@@ -20,7 +20,7 @@ MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx
 
 # The builder. Its parts are named by what must be made again when they change.
 TANGLER  := $(addprefix literate/,__main__.py files.py org.py tangle.py)
-WEAVER   := $(TANGLER) $(filter-out $(TANGLER) literate/watch.py literate/exercises.py, \
+WEAVER   := $(TANGLER) $(filter-out $(TANGLER) $(addprefix literate/,watch.py exercises.py doctor.py), \
             $(wildcard literate/*.py literate/page/*))
 
 # With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.

@@ -88,8 +88,8 @@ def test_a_new_weaver_or_a_colour_of_the_page_weaves_again_and_runs_no_chapter(p
     assert_nothing_to_do(project)
 
 
-@pytest.mark.parametrize("name", ["watch.py", "exercises.py"])
-def test_a_new_watcher_or_runner_of_exercises_changes_nothing(project, name):
+@pytest.mark.parametrize("name", ["watch.py", "exercises.py", "doctor.py"])
+def test_a_new_watcher_runner_of_exercises_or_doctor_changes_nothing(project, name):
     assert (project / "literate" / name).exists()
     (project / "literate" / name).touch()
     assert_nothing_to_do(project)
