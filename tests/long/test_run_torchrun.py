@@ -75,9 +75,13 @@ def test_the_chapter_imports_that_module_before_it_joins_a_group():
     assert "os._exit" not in source
 
 
-@pytest.mark.parametrize("kill_at", [1, 6, 117, 200])
+@pytest.mark.parametrize("kill_at", [1, 6, 200])
 def test_a_killed_process_changes_nothing(tmp_path, kill_at):
-    """Rank 1 is killed at a step; the end must be that of the run in which nobody died."""
+    """Rank 1 is killed at a step; the end must be that of the run in which nobody died.
+
+    Before the first checkpoint, right after it, and at the last step: the chapter's own run has one
+    in the middle.
+    """
     for rank in range(2):  # so that the first part of the work, without a kill, is not done again
         (tmp_path / f"{rank}.json").write_text("{}")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
