@@ -5,13 +5,14 @@ EPOCHS=n trains for n epochs instead of 20.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 # The profiler's engine logs to the terminal. It reads this once, when torch is loaded.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 # MKL picks the order of its sums by the processor, unless it is told which. Read once, too.
 os.environ.setdefault("MKL_CBWR", "AVX2")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's matrix products, as torch's below
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import nn, optim
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 plt.switch_backend("agg")  # figures go to files; no window opens
@@ -152,19 +153,28 @@ print(f"training {tuple(x_train.shape)}, test {tuple(x_test.shape)}, {x_train.dt
 print(f"pixels from {x_train.min():g} to {x_train.max():g}")
 print(f"the training images take {x_train.nbytes / 2**20:.0f} MiB")
 
-from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
+BATCH = 256
 
 
-def whole_batches(dataset: TensorDataset, order: torch.Generator | None = None) -> DataLoader:
-    """Return a loader of batches of 128, each indexed at once; shuffled if given an order."""
-    rows = SequentialSampler(dataset)
-    if order is not None:
-        rows = RandomSampler(dataset, generator=order)
-    batches = BatchSampler(rows, batch_size=128, drop_last=False)
-    return DataLoader(dataset, sampler=batches, batch_size=None)
+class WholeBatches:
+    """Batches of images as x and as y, each cut out at once; shuffled if given an order."""
 
-train_set = TensorDataset(x_train, x_train)
-test_loader = whole_batches(TensorDataset(x_test, x_test))
+    def __init__(
+        self, images: torch.Tensor, order: torch.Generator | None = None, size: int = BATCH
+    ) -> None:
+        self.images, self.order, self.size = images, order, size
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.size)  # rounded up: the last batch may be smaller
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        n = len(self.images)
+        rows = torch.arange(n) if self.order is None else torch.randperm(n, generator=self.order)
+        for part in rows.to(self.images.device).split(self.size):
+            batch = self.images[part]
+            yield batch, batch
+
+test_loader = WholeBatches(x_test)
 x_batch, y_batch = next(iter(test_loader))
 print(f"{len(test_loader)} test batches, the first of shape {tuple(x_batch.shape)}")
 
@@ -344,19 +354,22 @@ def write_summary(
     return grid
 
 # %% The training
+RATE = 3e-3
+
+
 def set_up(
-    seed: int, train_set: TensorDataset, device: torch.device
-) -> tuple[nn.Module, Optimizer, DataLoader, torch.Generator]:
+    seed: int, images: torch.Tensor, device: torch.device
+) -> tuple[nn.Module, Optimizer, WholeBatches, torch.Generator]:
     """Return a model, its optimizer, a shuffling loader and the generator that shuffles."""
     torch.manual_seed(seed)
     model = SequentialAutoencoder().to(device)
-    optimizer = optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    optimizer = optim.Adam(model.parameters(), lr=RATE, fused=True)
     order = torch.Generator().manual_seed(seed)
-    return model, optimizer, whole_batches(train_set, order), order
+    return model, optimizer, WholeBatches(images, order), order
 
 CHECKPOINT = Path("checkpoints", "autoencoder.pt")
 loss_fn = nn.MSELoss()
-model, optimizer, train_loader, order = set_up(42, train_set, device)
+model, optimizer, train_loader, order = set_up(42, x_train, device)
 train_step = make_train_step(model, loss_fn, optimizer)
 losses, val_losses = [], []
 writer = SummaryWriter()
@@ -388,7 +401,7 @@ for epoch, (loss, val_loss) in enumerate(zip(losses, val_losses, strict=True), s
     if epoch in (1, 5, 10, 20, n_epochs):
         print(f"epoch {epoch:2}: training loss {loss:.5f}, test loss {val_loss:.5f}")
 
-train_mse = validation(model, loss_fn, whole_batches(train_set))
+train_mse = validation(model, loss_fn, WholeBatches(x_train))
 easier = 1 - val_losses[-1] / train_mse
 pca_easier = 1 - pca_errors["test"] / pca_errors["training"]
 print(f"after the last epoch: training loss {train_mse:.5f}, test loss {val_losses[-1]:.5f}")
@@ -438,16 +451,16 @@ def kept_neighbours(points: np.ndarray, others: np.ndarray) -> float:
     here, there = nearest(points, 10), nearest(others, 10)
     return np.mean(here[:, :, None] == there[:, None, :]).item() * 10
 
-half, half_labels = x_test[::2], labels[::2]
+some, some_labels = x_test[::5], labels[::5]
 with torch.no_grad():
-    code = model.encoder(half).cpu().numpy().astype(np.float64)
-pixels = half.cpu().numpy()
+    code = model.encoder(some).cpu().numpy().astype(np.float64)
+pixels = some.cpu().numpy()
 agreement = {
-    "784 pixels": label_agreement(pixels, half_labels),
-    "32 by PCA": label_agreement(pca.transform(pixels), half_labels),
-    "32 dimensions": label_agreement(code, half_labels),
+    "784 pixels": label_agreement(pixels, some_labels),
+    "32 by PCA": label_agreement(pca.transform(pixels), some_labels),
+    "32 dimensions": label_agreement(code, some_labels),
 }
-print(f"of {len(half)} test images:")
+print(f"of {len(some)} test images:")
 for name, share in agreement.items():
     print(f"{name:<13} the nearest neighbour shows the same digit in {share:.1%}")
 
@@ -457,7 +470,7 @@ flat = PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(code)
 embedding = TSNE(angle=0.8, max_iter=500, random_state=42).fit_transform(code)
 kept = {}
 for name, points in {"2 by PCA": flat, "2 by t-SNE": embedding}.items():
-    agreement[name] = label_agreement(points, half_labels)
+    agreement[name] = label_agreement(points, some_labels)
     kept[name] = kept_neighbours(code, points)
     print(f"{name:<13} the nearest neighbour shows the same digit in {agreement[name]:.1%}")
     print(f"{'':<13} of the ten nearest {kept[name]:.0%} are still among the ten nearest")
@@ -469,7 +482,7 @@ COLOURS = (  # ten colours that are dark enough on white
 figure, axes = plt.subplots(figsize=(10, 9), layout="constrained", facecolor="white")
 axes.set_facecolor("white")
 for digit, colour in enumerate(COLOURS):
-    points = embedding[half_labels == digit]
+    points = embedding[some_labels == digit]
     axes.scatter(*points.T, s=24, color=colour, marker=f"${digit}$", linewidths=0)
     axes.annotate(
         str(digit),
@@ -480,7 +493,7 @@ for digit, colour in enumerate(COLOURS):
         va="center",
         bbox={"boxstyle": "circle", "facecolor": "white", "edgecolor": colour},
     )
-axes.set(title="The codes of 5,000 test images", xlabel="t-SNE 1", ylabel="t-SNE 2")
+axes.set(title="The codes of 2,000 test images", xlabel="t-SNE 1", ylabel="t-SNE 2")
 axes.spines[:].set_visible(False)
 save_figure(figure, "embedding")
 
@@ -493,14 +506,14 @@ def load(path: Path, device: torch.device) -> dict:
     return torch.load(path, map_location=device, weights_only=True)
 
 
-def next_steps(model: nn.Module, optimizer: Optimizer, loader: DataLoader) -> list[float]:
+def next_steps(model: nn.Module, optimizer: Optimizer, loader: Iterable) -> list[float]:
     """Take ten steps of a new epoch; return their losses."""
     device = next(model.parameters()).device
     train_step = make_train_step(model, nn.MSELoss(), optimizer)
     return [train_step(x.to(device), y.to(device)) for x, y in islice(loader, 10)]
 
 saved = load(CHECKPOINT, device)
-fresh_model, fresh_optimizer, fresh_loader, fresh_order = set_up(0, train_set, device)
+fresh_model, fresh_optimizer, fresh_loader, fresh_order = set_up(0, x_train, device)
 fresh_model.load_state_dict(saved["model"])
 fresh_optimizer.load_state_dict(saved["optimizer"])
 fresh_order.set_state(saved["order"].cpu())
@@ -513,7 +526,7 @@ gap = max(
 print(f"saved after epoch {saved['epoch']}, with: {', '.join(saved)}")
 print(f"after ten more steps the weights differ by {gap:g}")
 
-other_model, other_optimizer, other_loader, _ = set_up(0, train_set, device)
+other_model, other_optimizer, other_loader, _ = set_up(0, x_train, device)
 other_model.load_state_dict(saved["model"])
 other_optimizer.load_state_dict(saved["optimizer"])
 forgot_order = next_steps(other_model, other_optimizer, other_loader)
@@ -522,16 +535,154 @@ print(f"going on:                 {went_on[0]:.6f}, {went_on[1]:.6f}, …")
 print(f"with the order forgotten: {forgot_order[0]:.6f}, {forgot_order[1]:.6f}, …")
 
 # %% Where the time goes
+import time
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long work takes: the fewest seconds of three runs."""
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+from torch.utils.data import Dataset, RandomSampler
+from torchvision.transforms import ToTensor
+
+
+class OneByOne(Dataset):
+    """MNIST as tutorials read it: an image becomes floats when it is asked for."""
+
+    def __init__(self, mnist: MNIST) -> None:
+        self.mnist, self.transform = mnist, ToTensor()
+
+    def __len__(self) -> int:
+        return len(self.mnist)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.transform(self.mnist[row][0]).flatten()
+        return x, x
+
+
+def textbook_loader(mnist: MNIST, seed: int, workers: int) -> DataLoader:
+    """Return a loader that shuffles as set_up's does, with so many worker processes."""
+    rows = RandomSampler(mnist, generator=torch.Generator().manual_seed(seed))
+    way = "fork" if workers else None  # a spawned worker would run this script from its top
+    return DataLoader(
+        OneByOne(mnist), BATCH, sampler=rows, num_workers=workers, multiprocessing_context=way
+    )
+
+roads = {
+    "at once": lambda: set_up(42, x_train, device)[2],
+    "one by one": lambda: textbook_loader(train_mnist, 42, workers=0),
+}
+if sys.platform == "linux":
+    roads["by two workers"] = lambda: textbook_loader(train_mnist, 42, workers=2)
+first_losses, times = {}, {}
+for road, make_loader in roads.items():
+    fresh_model, fresh_optimizer, *_ = set_up(42, x_train, device)
+    first_losses[road] = next_steps(fresh_model, fresh_optimizer, make_loader())
+    times[f"five batches, {road}"] = seconds(lambda make=make_loader: list(islice(make(), 5)))
+    print(f"{road:<14} losses {first_losses[road][0]:.6f} to {first_losses[road][-1]:.6f}")
+
+from torch.nn.utils import parameters_to_vector
 from torch.profiler import profile
 
-with profile() as profiler:
-    next_steps(model, optimizer, train_loader)
-operations = profiler.key_averages()
-table = operations.table(sort_by="self_cpu_time_total", row_limit=15)
+ends, updates, operations = {}, {}, {}
+for kind, fused in {"plain": False, "fused": True}.items():
+    fresh_model, _, fresh_loader, _ = set_up(42, x_train, device)
+    adam = optim.Adam(fresh_model.parameters(), lr=RATE, fused=fused, foreach=False)
+    with profile() as profiler:
+        next_steps(fresh_model, adam, fresh_loader)
+    ends[kind] = parameters_to_vector(fresh_model.parameters()).detach()
+    operations[kind] = profiler.key_averages()
+    counts = {operation.key: operation.count for operation in operations[kind]}
+    updates[kind] = counts.get("aten::_fused_adam_", 0) or counts.get("aten::addcdiv_", 0)
+    batches = WholeBatches(x_train[: 10 * BATCH])
+    times[f"ten steps, {kind} Adam"] = seconds(
+        lambda model=fresh_model, adam=adam, batches=batches: next_steps(model, adam, batches)
+    )
+largest_gap = (ends["plain"] - ends["fused"]).abs().max().item()
+print(f"updates in ten steps: {updates['plain']} by plain Adam, {updates['fused']} by fused Adam")
+print(f"no weight differs by more than {1e-4:g}: {largest_gap < 1e-4}")
+
+judges = WholeBatches(x_train[-10_000:])
+worth = {}
+for size, rate in ((64, RATE), (128, RATE), (256, RATE), (512, RATE), (256, 1e-3)):
+    fresh_model, fresh_optimizer, _, fresh_order = set_up(42, x_train, device)
+    fresh_optimizer.param_groups[0]["lr"] = rate
+    fresh_step = make_train_step(fresh_model, loss_fn, fresh_optimizer)
+    batches = WholeBatches(x_train[:10_000], fresh_order, size)
+    start = time.perf_counter()
+    train_epoch(fresh_step, batches, device)
+    times[f"10,000 images, batches of {size}, rate {rate}"] = time.perf_counter() - start
+    worth[size, rate] = validation(fresh_model, loss_fn, judges)
+    print(f"batches of {size:3}, rate {rate}: {len(batches):3} steps,", end=" ")
+    print(f"MSE {worth[size, rate]:.3f} on others")
+
+def products(model: nn.Module, x: torch.Tensor) -> Callable[[], None]:
+    """Return what makes the matrix products of ten training steps on x, and nothing else."""
+    weights = [parameter.detach() for parameter in model.parameters() if parameter.ndim == 2]
+    inputs = [x, *(x.new_ones(len(x), len(weight)) for weight in weights[:-1])]
+    gradients = [x.new_ones(len(x), len(weight)) for weight in weights]
+
+    def work() -> None:
+        for _ in range(10):
+            for layer, (x, weight, y) in enumerate(zip(inputs, weights, gradients, strict=True)):
+                x @ weight.T  # forward
+                y.T @ x  # the gradient of the weights
+                if layer > 0:  # and of the input; the first layer's input is the image
+                    y @ weight
+
+    return work
+
+from torch.utils.flop_counter import FlopCounterMode
+
+bare = products(model, x_train[:BATCH])
+counted = []
+for work in (bare, lambda: next_steps(fresh_model, fresh_optimizer, WholeBatches(x_train))):
+    with FlopCounterMode(display=False) as counter:
+        work()
+    counted.append(counter.get_total_flops() // (2 * 10 * BATCH))
+print(f"multiplications for an image: {counted[0]} bare, {counted[1]} in a training step")
+times["ten steps, their products alone"] = seconds(bare)
+lines = [f"{taken * 1000:8.1f} ms: {what}" for what, taken in times.items()]
+Path(writer.log_dir, "times.txt").write_text("\n".join(lines) + "\n")
+
+table = operations["fused"].table(sort_by="self_cpu_time_total", row_limit=15)
 Path(writer.log_dir, "profile.txt").write_text(table)
-calls = {operation.key: operation.count for operation in operations}
+calls = {operation.key: operation.count for operation in operations["fused"]}
 for name in ("aten::addmm", "aten::mm", "aten::index", "aten::relu", "aten::sigmoid"):
     print(f"{name:<14} {calls.get(name, 0):>4} calls")
+
+def epoch_without_waiting(
+    model: nn.Module, loss_fn: Callable, optimizer: Optimizer, batches: Iterable
+) -> float:
+    """Train for an epoch as train_epoch does, and ask for no loss before its end."""
+    model.train()
+    total, samples = 0.0, 0
+    for x, y in batches:
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        total += loss.detach() * len(x)
+        samples += len(x)
+    return total.item() / samples
+
+epochs_of = {}
+for way in ("a loss in each step", "one loss at the end"):
+    fresh_model, fresh_optimizer, batches, _ = set_up(42, x_train[: 10 * BATCH], device)
+    if way == "a loss in each step":
+        fresh_step = make_train_step(fresh_model, loss_fn, fresh_optimizer)
+        loss = train_epoch(fresh_step, batches, device)
+    else:
+        loss = epoch_without_waiting(fresh_model, loss_fn, fresh_optimizer, batches)
+    epochs_of[way] = loss, parameters_to_vector(fresh_model.parameters()).detach()
+    print(f"{way}: {loss:.5f}")
+same_weights = torch.equal(*(weights for _, weights in epochs_of.values()))
+print(f"the same weights: {same_weights}")
 
 if device.type == "cpu":
     print("device memory: the CPU has no such counter")
@@ -547,16 +698,22 @@ assert shown_mse > 0.1
 np.testing.assert_allclose(pca_mse, 0.01683, atol=5e-6)
 np.testing.assert_allclose(clipped_mse, 0.01521, atol=5e-6)
 assert pca_errors["test"] < pca_errors["training"]
+assert largest_gap < 1e-4 and worth[64, RATE] < worth[256, RATE] < worth[512, RATE]
+assert worth[256, RATE] < worth[256, 1e-3]
 assert gap == 0 and went_on == never_stopped
 assert forgot_order != never_stopped
 assert saved["epoch"] == len(saved["losses"]) == len(saved["val_losses"]) == n_epochs
 assert agreement["2 by t-SNE"] > agreement["2 by PCA"]
 assert kept["2 by PCA"] < kept["2 by t-SNE"]
 if device.type == "cpu":  # other devices may have other operations for the same work
-    assert [calls["aten::addmm"], calls["aten::mm"], calls["aten::index"]] == [60, 110, 20]
+    assert [calls["aten::addmm"], calls["aten::mm"], calls["aten::index"]] == [60, 110, 10]
+    assert updates == {"plain": 120, "fused": 10} and same_weights
+    assert all(found == first_losses["at once"] for found in first_losses.values())
+    assert counted[0] == counted[1]
+    assert times["five batches, one by one"] > 2 * times["five batches, at once"]
 if n_epochs == 20:
     assert val_losses[-1] < 2 / 3 * clipped_mse
-    assert val_losses[-1] < 0.0136 and kept["2 by t-SNE"] < 0.5
+    assert val_losses[-1] < 0.0136 and 0.45 < kept["2 by t-SNE"] < 0.55
     assert 0 < easier < pca_easier and train_mse < losses[-1]
     assert abs(agreement["32 dimensions"] - agreement["784 pixels"]) < 0.01
     print(f"checked: 20 epochs end at a test MSE of {val_losses[-1]:.5f}, PCA at {pca_mse:.5f}")

@@ -2,14 +2,15 @@
 
 import copy
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader
+from torchvision.datasets import MNIST
 
 from conftest import ROOT
 
@@ -48,7 +49,7 @@ def layers(sizes):
 def test_twenty_epochs_are_no_worse_than_the_yardstick(chapter):
     losses, val_losses = chapter.names["losses"], chapter.names["val_losses"]
     assert len(losses) == len(val_losses) == 20
-    assert val_losses[-1] <= 0.0136
+    assert val_losses[-1] == pytest.approx(0.00961, abs=1e-5)  # the original's loop: 0.0136
     assert f"test MSE of {val_losses[-1]:.5f}" in chapter.output
 
 
@@ -79,16 +80,14 @@ def test_clipped_pca_is_the_stricter_yardstick_and_the_test_images_are_easier(ch
 def test_the_training_loss_is_measured_again_after_the_last_epoch(golden, saved):
     train_mse = golden.names["train_mse"]
     assert saved["val_losses"][-1] < train_mse < saved["losses"][-1]
-    assert train_mse == pytest.approx(0.00977, abs=1e-5)
+    assert train_mse == pytest.approx(0.00968, abs=1e-5)
     assert 0 < golden.names["easier"] < golden.names["pca_easier"]
 
 
 def test_adam_updates_in_one_pass(chapter):
-    x = torch.rand(2, 784)
-    data = torch.utils.data.TensorDataset(x, x)
-    _, optimizer, *_ = chapter.names["set_up"](0, data, torch.device("cpu"))
+    _, optimizer, *_ = chapter.names["set_up"](0, torch.rand(2, 784), torch.device("cpu"))
     assert optimizer.defaults["fused"]
-    assert optimizer.param_groups[0]["lr"] == 1e-3
+    assert optimizer.param_groups[0]["lr"] == 3e-3
 
 
 def test_the_drawn_network_has_its_vectors_and_layers(chapter):
@@ -118,9 +117,9 @@ def test_kept_neighbours_is_the_share_of_the_ten_nearest(chapter):
     assert kept(points, others) == pytest.approx(by_hand, abs=0.02)
 
 
-def test_tsne_keeps_fewer_than_half_of_the_ten_nearest(golden):
-    assert golden.names["kept"]["2 by t-SNE"] == pytest.approx(0.47, abs=0.006)
-    assert "of the ten nearest 47% are still among the ten nearest" in golden.output
+def test_tsne_keeps_about_half_of_the_ten_nearest(golden):
+    assert golden.names["kept"]["2 by t-SNE"] == pytest.approx(0.51, abs=0.006)
+    assert "of the ten nearest 51% are still among the ten nearest" in golden.output
 
 
 def test_the_pixels_know_the_digits_as_well_as_the_code(golden):
@@ -169,15 +168,18 @@ def test_the_wrong_formula_shows_black_as_grey(chapter, images):
 def test_an_epoch_sees_every_row_once_in_an_order_of_its_own(chapter):
     rows = torch.arange(1000)
     order = torch.Generator().manual_seed(3)
-    loader = chapter.names["whole_batches"](TensorDataset(rows, rows), order)
+    loader = chapter.names["WholeBatches"](rows, order)
+    assert len(loader) == 4
+    assert all(x is y for x, y in loader)
     first, second = ([x for x, _ in loader] for _ in range(2))
-    assert [len(batch) for batch in first] == [128] * 7 + [104]
+    assert [len(batch) for batch in first] == [256] * 3 + [232]
+    assert [len(x) for x, _ in chapter.names["WholeBatches"](rows, size=500)] == [500, 500]
     first, second = torch.cat(first), torch.cat(second)
     assert torch.equal(first.sort().values, rows)
     assert torch.equal(second.sort().values, rows)
     assert not torch.equal(first, second)
     assert not torch.equal(first, rows)
-    in_order = chapter.names["whole_batches"](TensorDataset(rows, rows))
+    in_order = chapter.names["WholeBatches"](rows)
     assert torch.equal(torch.cat([x for x, _ in in_order]), rows)
 
 
@@ -188,12 +190,12 @@ def test_each_digit_stands_over_its_reconstruction(chapter):
     assert middle.tolist() == [[0, 1, 2], [10, 11, 12], [3, 4, 5], [13, 14, 15]]
 
 
-def test_the_optimizer_is_adam_at_one_thousandth(chapter, saved):
+def test_the_optimizer_is_adam_at_three_thousandths(chapter, saved):
     optimizer = chapter.names["optimizer"]
     assert type(optimizer) is torch.optim.Adam
     (group,) = saved["optimizer"]["param_groups"]
-    assert group["lr"] == 1e-3
-    assert {state["step"].item() for state in saved["optimizer"]["state"].values()} == {20 * 469}
+    assert group["lr"] == 3e-3
+    assert {state["step"].item() for state in saved["optimizer"]["state"].values()} == {20 * 235}
 
 
 def test_the_checkpoint_is_whole_and_plain(chapter, saved):
@@ -215,8 +217,7 @@ def test_the_run_goes_on_from_its_checkpoint_bit_for_bit(chapter):
 def test_going_on_from_it_anew_gives_the_losses_that_the_run_had(golden, saved, images):
     """From the file alone: nothing that the run left in memory."""
     x_train = torch.from_numpy(images[0].copy()) / 255
-    data = TensorDataset(x_train, x_train)
-    model, optimizer, loader, order = golden.names["set_up"](9, data, torch.device("cpu"))
+    model, optimizer, loader, order = golden.names["set_up"](9, x_train, torch.device("cpu"))
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
     order.set_state(saved["order"])
@@ -237,7 +238,7 @@ def test_label_agreement_counts_nearest_neighbours(chapter):
 
 def test_the_picture_keeps_the_neighbours_that_a_projection_loses(chapter):
     agreement = chapter.names["agreement"]
-    assert chapter.names["embedding"].shape == (5_000, 2)
+    assert chapter.names["embedding"].shape == (2_000, 2)
     assert agreement["32 dimensions"] > 0.9
     assert agreement["2 by t-SNE"] > 0.9
     assert agreement["2 by PCA"] < 0.6
@@ -245,7 +246,7 @@ def test_the_picture_keeps_the_neighbours_that_a_projection_loses(chapter):
 
 def test_each_colour_is_its_digit_s(chapter):
     """Ten groups of points with the sizes that the labels have, in the order of the digits."""
-    counts = np.bincount(chapter.names["half_labels"], minlength=10)
+    counts = np.bincount(chapter.names["some_labels"], minlength=10)
     drawn = [len(group.get_offsets()) for group in chapter.names["axes"].collections]
     assert drawn == counts.tolist()
 
@@ -257,7 +258,7 @@ def test_tensorboard_can_read_the_run(chapter, saved):
     assert set(by_tag) == {"loss/training", "loss/test", "learning rate"}
     np.testing.assert_allclose(by_tag["loss/training"], saved["losses"], rtol=1e-6)
     np.testing.assert_allclose(by_tag["loss/test"], saved["val_losses"], rtol=1e-6)
-    np.testing.assert_allclose(by_tag["learning rate"], [1e-3] * 20, rtol=1e-6)
+    np.testing.assert_allclose(by_tag["learning rate"], [3e-3] * 20, rtol=1e-6)
     assert [e.step for e in events.Images("digits and reconstructions")] == list(range(1, 21))
     assert set(events.Tags()["histograms"]) == set(saved["model"])
     assert len(events.Histograms("encoder.0.weight")) == 20
@@ -267,8 +268,71 @@ def test_the_profile_is_in_a_file_and_its_counts_are_the_text_s(golden):
     run = newest_run()
     assert "Self CPU" in (run / "profile.txt").read_text()
     calls = golden.names["calls"]
-    assert (calls["aten::addmm"], calls["aten::mm"], calls["aten::index"]) == (60, 110, 20)
+    assert (calls["aten::addmm"], calls["aten::mm"], calls["aten::index"]) == (60, 110, 10)
     assert re.search(r"^aten::addmm +60 calls$", golden.output, re.MULTILINE)
+
+
+def test_the_times_are_in_a_file_and_not_in_the_log(chapter):
+    times = chapter.names["times"]
+    assert len(times) >= 10
+    text = (newest_run() / "times.txt").read_text()
+    assert text == "".join(f"{taken * 1000:8.1f} ms: {what}\n" for what, taken in times.items())
+    assert " ms" not in chapter.output
+
+
+def test_the_textbook_s_road_gives_the_same_batches(chapter, images):
+    """Against the bytes themselves, in the order that the chapter's own loader has."""
+    mnist = MNIST(ROOT / "data", train=False)
+    loader = chapter.names["textbook_loader"](mnist, 7, workers=0)
+    assert isinstance(loader, DataLoader)
+    order = torch.Generator().manual_seed(7)
+    whole = torch.from_numpy(images[1].copy()) / 255
+    ours = chapter.names["WholeBatches"](whole, order)
+    assert len(loader) == len(ours) == 40
+    for (x, y), (mine, _) in islice(zip(loader, ours, strict=True), 3):
+        assert torch.equal(x, mine)
+        assert torch.equal(y, mine)
+
+
+def test_both_roads_give_the_same_losses(golden):
+    first, *others = golden.names["first_losses"].values()
+    assert len(first) == 10
+    assert others
+    assert all(found == first for found in others)
+
+
+def test_fused_adam_changes_the_calls_and_not_the_result(golden):
+    assert golden.names["updates"] == {"plain": 120, "fused": 10}
+    ends = golden.names["ends"]
+    assert (ends["plain"] - ends["fused"]).abs().max() < 1e-4
+    assert ends["fused"].abs().max() > 0.05
+
+
+def test_larger_batches_learn_less_from_the_same_images(golden):
+    worth = golden.names["worth"]
+    assert worth[64, 3e-3] < worth[128, 3e-3] < worth[256, 3e-3] < worth[512, 3e-3]
+    assert worth[256, 3e-3] < worth[256, 1e-3]
+
+
+def test_the_bare_products_are_those_of_a_training_step(chapter):
+    """Counted by hand: forward, for each weight, and for each input but the image."""
+    sizes = [784, 128, 64, 32, 64, 128, 784]
+    each = [a * b for a, b in pairwise(sizes)]
+    assert chapter.names["counted"] == [3 * sum(each) - each[0]] * 2
+
+
+def test_an_epoch_that_asks_for_no_loss_is_the_same_epoch(chapter):
+    names, x, epochs = chapter.names, torch.rand(600, 784), {}
+    for way in ("with", "without"):
+        model, optimizer, batches, _ = names["set_up"](1, x, torch.device("cpu"))
+        if way == "with":
+            step = names["make_train_step"](model, nn.MSELoss(), optimizer)
+            loss = names["train_epoch"](step, batches, torch.device("cpu"))
+        else:
+            loss = names["epoch_without_waiting"](model, nn.MSELoss(), optimizer, batches)
+        epochs[way] = loss, nn.utils.parameters_to_vector(model.parameters())
+    assert epochs["with"][0] == pytest.approx(epochs["without"][0], rel=1e-5)
+    assert torch.equal(epochs["with"][1], epochs["without"][1])
 
 
 def test_the_curves_are_drawn_on_a_logarithmic_and_a_linear_scale(chapter):
