@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# The same sums on every x86-64 processor with AVX2. Both are read once, when torch is loaded.
+# The same sums on every x86-64 processor with AVX2. Read once, when torch and NumPy are loaded.
 os.environ.setdefault("MKL_CBWR", "AVX2")
 os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import torch
@@ -92,8 +93,9 @@ n_epochs = pick_epochs(2)
 torch.set_num_threads(1)  # on a CPU, as in chapter 14
 torch.backends.mkldnn.enabled = False  # its sums depend on the size of the processor's cache
 train_mnist, test_mnist = load_mnist(Path("data", "MNIST", "raw"))
-x_train, x_test = (part.data.flatten(1).to(device) / 255 for part in (train_mnist, test_mnist))
-y_train, y_test = (part.targets.to(device) for part in (train_mnist, test_mnist))
+train, test = ((part.data, part.targets) for part in (train_mnist, test_mnist))
+x_train, x_test = (data.flatten(1).to(device) / 255 for data in (train[0][:30_000], test[0]))
+y_train, y_test = train[1][:30_000].to(device), test[1].to(device)
 
 class Halves(nn.Module):
     """An encoder and a decoder of any kind, for rows of 784 pixels."""
@@ -204,7 +206,7 @@ def sparse_loss(weight: float) -> Callable:
 
     return loss_of
 
-zeros, unused = {}, {}
+zeros, unused, in_use = {}, {}, {}
 for weight in (0.0, 0.001):
     torch.manual_seed(42)
     sparse = dense().to(device)
@@ -212,11 +214,13 @@ for weight in (0.0, 0.001):
     seconds = fit(sparse, x_train, y_train, n_epochs, sparse_loss(weight))
     with torch.no_grad():
         is_zero = sparse.encoder(x_test) == 0
-    zeros[weight] = is_zero.float().mean().item()
-    unused[weight] = int(is_zero.all(dim=0).sum())
+    dead = is_zero.all(dim=0)
+    zeros[weight], unused[weight] = is_zero.float().mean().item(), int(dead.sum())
+    in_use[weight] = is_zero[:, ~dead].float().mean().item()
     results[f"sparse, {weight:g}"] = measure(sparse, x_test, n_epochs, seconds)
     print(f"penalty {weight:g}: {zeros[weight]:.0%} of the code is zero,", end=" ")
-    print(f"{unused[weight]} of 32 numbers are zero for every test image")
+    print(f"{unused[weight]} of 32 numbers are zero for every test image,", end=" ")
+    print(f"and {in_use[weight]:.0%} of the others")
 
 # %% A denoising autoencoder
 def spoil(x: torch.Tensor) -> torch.Tensor:
@@ -380,13 +384,13 @@ PRICE = 0.0002  # of squared error, for each number of the code
 
 
 def priced_error(x: torch.Tensor, labels: torch.Tensor, width: int) -> float:
-    """Train on the first 25,000 rows for one epoch; return the last 10,000's error plus the price.
+    """Train on the first 15,000 rows for one epoch; return the last 10,000's error plus the price.
 
     It is rounded, so that the last bits of a sum cannot lead the search elsewhere.
     """
     torch.manual_seed(42)
     model = dense(width).to(x.device)
-    fit(model, x[:25_000], labels[:25_000], epochs=1)
+    fit(model, x[:15_000], labels[:15_000], epochs=1)
     return round(error(model, x[-10_000:]) + PRICE * width, 5)
 
 from functools import partial
@@ -435,7 +439,7 @@ worst = divmod(int(confused.argmax()), 10)
 print(f"most often confused: {worst[0]} is called {worst[1]}, {int(confused.max())} times")
 
 figure, axes = plt.subplots(figsize=(10, 10), layout="constrained", facecolor="white")
-axes.imshow(confused.numpy() ** 0.5, cmap="Oranges", vmax=8)  # pale enough for black text
+axes.imshow(confused.numpy() ** 0.5, cmap="Oranges", vmax=10)  # pale enough for black text
 for digit in range(10):
     for name in range(10):
         weight = "bold" if digit == name else "normal"
@@ -520,11 +524,11 @@ assert int(confusion.sum()) == len(x_test)
 np.testing.assert_allclose(confusion.trace() / len(x_test), accuracy, rtol=1e-6)
 assert noise_errors["denoising"] < noise_errors["plain"] < noise_errors["noisy"]
 if n_epochs == 2 and device.type == "cpu":
-    assert above[-1] < 0.001 < 0.01 < above[0]
-    assert zeros[0.001] > zeros[0.0]
+    assert above[-1] < 0.01 < 0.1 < above[0]
+    assert in_use[0.001] > in_use[0.0] and unused[0.001] < unused[0.0]
     assert row["tied weights"] < row["as in chapter 14"] < row["denoising"]
     assert row["one cycle"] < row["as in chapter 14"] < row["sparse, 0.001"]
     assert row["convolutional"] < row["as in chapter 14"] < row["a code of 2"]
-    assert 2.5 * noise_errors["denoising"] < noise_errors["plain"]
+    assert 2 * noise_errors["denoising"] < noise_errors["plain"]
     assert accuracy > 0.9
 print(f"checked: {len(results)} networks, and the linear one meets PCA from above")

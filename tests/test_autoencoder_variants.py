@@ -140,9 +140,12 @@ def test_the_rows_are_those_of_the_models_that_the_run_left(chapter, x_test):
 
 
 def test_the_linear_one_meets_pca_from_above(golden, x_test):
-    assert 0 < golden.names["above"][1] < 0.001 < golden.names["above"][0]
-    assert golden.names["pca_error"]["test"] == pytest.approx(0.01683, abs=5e-6)
-    assert golden.names["pca_error"]["training"] == pytest.approx(0.01724, abs=5e-6)
+    assert 0 < golden.names["above"][1] < 0.01 < 0.1 < golden.names["above"][0]
+    images = np.frombuffer((RAW / "train-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
+    half = images.reshape(-1, 784)[:30_000] / 255
+    left_out = np.linalg.eigvalsh(np.cov(half.T, bias=True))[:-32].sum() / 784
+    assert golden.names["pca_error"]["training"] == pytest.approx(left_out, abs=5e-6)
+    assert golden.names["pca_error"]["test"] == pytest.approx(0.0168, abs=5e-5)
 
 
 def test_the_penalty_is_the_mean_of_the_code_times_its_weight(chapter):
@@ -153,15 +156,18 @@ def test_the_penalty_is_the_mean_of_the_code_times_its_weight(chapter):
     assert losses[0] == pytest.approx(F.mse_loss(model(x), x).item())
 
 
-def test_the_penalty_makes_zeros(golden, x_test):
+def test_the_penalty_makes_zeros_in_the_numbers_that_are_in_use(golden, x_test):
     zeros, unused = golden.names["zeros"], golden.names["unused"]
-    assert zeros[0.001] > zeros[0.0] + 0.1
+    assert golden.names["in_use"][0.001] > golden.names["in_use"][0.0] + 0.05
     with torch.no_grad():
         code = on_cpu(golden, "sparse").encoder(x_test)
     assert (code == 0).double().mean().item() == pytest.approx(zeros[0.001], abs=1e-4)
     assert code.min() == 0
     assert sum(not row.any() for row in code.T.numpy()) == unused[0.001]
     assert zeros[0.001] / 2 < unused[0.001] / 32 <= zeros[0.001]  # most zeros are dead numbers
+    used = code[:, code.any(dim=0)]
+    share = (used == 0).double().mean().item()
+    assert golden.names["in_use"][0.001] == pytest.approx(share, abs=1e-4)
 
 
 def test_noise_is_clipped_and_the_target_is_clean(chapter):
@@ -184,7 +190,7 @@ def test_noise_is_clipped_and_the_target_is_clean(chapter):
 
 def test_the_denoising_one_is_best_on_noisy_images_only(golden):
     errors, results = golden.names["noise_errors"], golden.names["results"]
-    assert 2.5 * errors["denoising"] < errors["plain"] < errors["noisy"]
+    assert 2 * errors["denoising"] < errors["plain"] < errors["noisy"]
     assert results["denoising"]["test MSE"] > results["as in chapter 14"]["test MSE"]
 
 
@@ -239,7 +245,7 @@ def test_the_confusion_matrix_counts_what_the_network_says(golden, x_test, test_
     np.add.at(by_hand, (digits, named), 1)
     assert np.abs(confusion - by_hand).sum() <= 4  # two images at the edge, at most
     assert golden.names["accuracy"] == pytest.approx(np.mean(named == digits), abs=3e-4)
-    assert golden.names["accuracy"] > 0.95
+    assert golden.names["accuracy"] > 0.93
 
 
 def test_naming_learns_from_both_losses(chapter):
@@ -263,7 +269,7 @@ def test_a_walk_begins_and_ends_at_the_reconstructions(chapter, x_test):
 
 def test_pixels_that_are_never_lit_keep_their_first_weights(golden):
     images = np.frombuffer((RAW / "train-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
-    dark = ~images.reshape(-1, 784).any(axis=0)
+    dark = ~images.reshape(-1, 784)[:30_000].any(axis=0)
     assert f"{dark.sum()} pixels are black in every training image" in golden.output
     torch.manual_seed(42)
     start = golden.names["dense"]().encoder[0].weight[:, dark]
