@@ -5,14 +5,13 @@ On a GPU (DEVICE=cuda make bench) the same calls train there; nobody has tried t
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 os.environ.setdefault("MKL_CBWR", "AVX2")  # as in the chapter: read once, when torch is loaded
 import torch
 from torch import nn, optim
-from torch.utils.data import DataLoader, TensorDataset
 
 from definitions import Definitions
 
@@ -26,8 +25,8 @@ class Parts(NamedTuple):
     device: torch.device
     model: nn.Module
     optimizer: optim.Optimizer
-    train_loader: DataLoader
-    test_loader: DataLoader
+    train_loader: Iterable
+    test_loader: Iterable
 
 
 def threads() -> int:
@@ -41,9 +40,8 @@ def parts() -> Parts:
     device = CHAPTER.get("pick_device")()
     mnist = CHAPTER.get("load_mnist")(Path("data", "MNIST", "raw"))
     x_train, x_test = (part.data.flatten(1).to(device) / 255 for part in mnist)
-    train_set, test_set = TensorDataset(x_train, x_train), TensorDataset(x_test, x_test)
-    model, optimizer, train_loader, _ = CHAPTER.get("set_up")(42, train_set, device)
-    return Parts(device, model, optimizer, train_loader, CHAPTER.get("whole_batches")(test_set))
+    model, optimizer, train_loader, _ = CHAPTER.get("set_up")(42, x_train, device)
+    return Parts(device, model, optimizer, train_loader, CHAPTER.get("WholeBatches")(x_test))
 
 
 def train(n_epochs: int) -> Iterator[float]:
