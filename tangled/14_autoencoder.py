@@ -341,11 +341,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 def write_summary(
-    writer: SummaryWriter, epoch: int, model: nn.Module, x: torch.Tensor, scalars: dict[str, float]
+    writer: SummaryWriter, epoch: int, model: nn.Module, x: torch.Tensor
 ) -> torch.Tensor:
-    """Write an epoch's numbers, by name, images and weights; return the images, as one."""
-    for name, value in scalars.items():
-        writer.add_scalar(name, value, epoch)
+    """Write images over their reconstructions, and all weights; return the images, as one."""
     with torch.no_grad():
         grid = image_pairs(x, model(x), columns=16)
     writer.add_image("digits and reconstructions", grid, epoch)
@@ -377,12 +375,11 @@ writer = SummaryWriter()
 for epoch in tqdm(range(1, n_epochs + 1), disable=None):
     losses.append(train_epoch(train_step, train_loader, device))
     val_losses.append(validation(model, loss_fn, test_loader))
-    scalars = {
-        "loss/training": losses[-1],
-        "loss/test": val_losses[-1],
-        "learning rate": optimizer.param_groups[0]["lr"],
-    }
-    sheet = write_summary(writer, epoch, model, x_test[:96], scalars)
+    writer.add_scalar("loss/training", losses[-1], epoch)
+    writer.add_scalar("loss/test", val_losses[-1], epoch)
+    writer.add_scalar("learning rate", optimizer.param_groups[0]["lr"], epoch)
+    if epoch % 5 == 0:
+        sheet = write_summary(writer, epoch, model, x_test[:96])
     if epoch in (10, 20):
         title = f"Digits, each over its reconstruction after {epoch} epochs"
         save_figure(plot_images(sheet, title), f"image_{epoch}")
@@ -538,12 +535,12 @@ print(f"with the order forgotten: {forgot_order[0]:.6f}, {forgot_order[1]:.6f}, 
 import time
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long work takes: the fewest seconds of three runs."""
+def seconds(work: Callable, *arguments: object) -> float:
+    """Return how long work takes with these arguments: the fewest seconds of three runs."""
     taken = []
     for _ in range(3):
         start = time.perf_counter()
-        work()
+        work(*arguments)
         taken.append(time.perf_counter() - start)
     return min(taken)
 
@@ -565,25 +562,31 @@ class OneByOne(Dataset):
         return x, x
 
 
-def textbook_loader(mnist: MNIST, seed: int, workers: int) -> DataLoader:
+def textbook_loader(dataset: Dataset, seed: int, workers: int) -> DataLoader:
     """Return a loader that shuffles as set_up's does, with so many worker processes."""
-    rows = RandomSampler(mnist, generator=torch.Generator().manual_seed(seed))
+    rows = RandomSampler(dataset, generator=torch.Generator().manual_seed(seed))
     way = "fork" if workers else None  # a spawned worker would run this script from its top
     return DataLoader(
-        OneByOne(mnist), BATCH, sampler=rows, num_workers=workers, multiprocessing_context=way
+        dataset, BATCH, sampler=rows, num_workers=workers, multiprocessing_context=way
     )
 
+
+def five_batches(loader: Iterable) -> list:
+    """Return the first five batches of an epoch."""
+    return list(islice(loader, 5))
+
+textbook_set = OneByOne(train_mnist)
 roads = {
-    "at once": lambda: set_up(42, x_train, device)[2],
-    "one by one": lambda: textbook_loader(train_mnist, 42, workers=0),
+    "at once": set_up(42, x_train, device)[2],
+    "one by one": textbook_loader(textbook_set, 42, workers=0),
 }
 if sys.platform == "linux":
-    roads["by two workers"] = lambda: textbook_loader(train_mnist, 42, workers=2)
+    roads["by two workers"] = textbook_loader(textbook_set, 42, workers=2)
 first_losses, times = {}, {}
-for road, make_loader in roads.items():
+for road, loader in roads.items():
     fresh_model, fresh_optimizer, *_ = set_up(42, x_train, device)
-    first_losses[road] = next_steps(fresh_model, fresh_optimizer, make_loader())
-    times[f"five batches, {road}"] = seconds(lambda make=make_loader: list(islice(make(), 5)))
+    first_losses[road] = next_steps(fresh_model, fresh_optimizer, loader)
+    times[f"five batches, {road}"] = seconds(five_batches, loader)
     print(f"{road:<14} losses {first_losses[road][0]:.6f} to {first_losses[road][-1]:.6f}")
 
 from torch.nn.utils import parameters_to_vector
@@ -600,9 +603,7 @@ for kind, fused in {"plain": False, "fused": True}.items():
     counts = {operation.key: operation.count for operation in operations[kind]}
     updates[kind] = counts.get("aten::_fused_adam_", 0) or counts.get("aten::addcdiv_", 0)
     batches = WholeBatches(x_train[: 10 * BATCH])
-    times[f"ten steps, {kind} Adam"] = seconds(
-        lambda model=fresh_model, adam=adam, batches=batches: next_steps(model, adam, batches)
-    )
+    times[f"ten steps, {kind} Adam"] = seconds(next_steps, fresh_model, adam, batches)
 largest_gap = (ends["plain"] - ends["fused"]).abs().max().item()
 print(f"updates in ten steps: {updates['plain']} by plain Adam, {updates['fused']} by fused Adam")
 print(f"no weight differs by more than {1e-4:g}: {largest_gap < 1e-4}")
@@ -641,9 +642,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 bare = products(model, x_train[:BATCH])
 counted = []
-for work in (bare, lambda: next_steps(fresh_model, fresh_optimizer, WholeBatches(x_train))):
+steps = fresh_model, fresh_optimizer, WholeBatches(x_train)
+for work, arguments in ((bare, ()), (next_steps, steps)):
     with FlopCounterMode(display=False) as counter:
-        work()
+        work(*arguments)
     counted.append(counter.get_total_flops() // (2 * 10 * BATCH))
 print(f"multiplications for an image: {counted[0]} bare, {counted[1]} in a training step")
 times["ten steps, their products alone"] = seconds(bare)
