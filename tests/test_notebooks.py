@@ -8,6 +8,7 @@ import ast
 import base64
 import contextlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from nbformat import NotebookNode
 
 from conftest import ROOT
 from literate import cells, notebooks
+from literate.run import run_command
 from literate.tangle import tangle_command
 from orgs import run
 
@@ -81,8 +83,9 @@ def literate(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Return a function that writes, tangles and runs a small post in a folder of its own."""
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable])  # a worker of pytest-xdist has options
 
     def write(*chapters: str) -> Path:
         org = tmp_path / "post.org"
@@ -95,16 +98,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         assert tangle_command(org) == 0
         for script in (tmp_path / "tangled").glob("*.py"):
             log = tmp_path / "logs" / f"{script.stem}.log"
-            with log.open("wb") as file:
-                command = [
-                    sys.executable,
-                    "-m",
-                    "literate",
-                    "run",
-                    script,
-                    log.with_suffix(".json"),
-                ]
-                subprocess.run(command, stdout=file, check=True, cwd=ROOT)
+            assert run_command(script, log.with_suffix(".json")) == 0
+            transcript = json.loads(log.with_suffix(".json").read_text(encoding="utf-8"))
+            log.write_text("".join(text for _, text in transcript["output"]), encoding="utf-8")
         return org
 
     return write

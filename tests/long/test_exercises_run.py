@@ -1,7 +1,7 @@
-"""All exercises as a user meets them: a copy of the project, 'make exercises', nearly all solved.
+"""All exercises as a user meets them: a copy of the project, make exercises, nearly all solved.
 
 Each runs in a Python of its own, so it imports what it needs. Those of the first chapter are left
-as they are, and solved afterwards. How the others stand before they are solved, the fast tests say.
+as they are, and solved afterwards. How others stand before they are solved, the fast tests say.
 """
 
 import shutil
