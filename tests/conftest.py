@@ -7,6 +7,7 @@ script's text, without running the rest of it.
 """
 
 import functools
+import gc
 import hashlib
 import io
 import json
@@ -68,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="hypothesis-")
     config.add_cleanup(folder.cleanup)
     set_hypothesis_home_dir(folder.name)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what the imports made: it stays, and is much."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
