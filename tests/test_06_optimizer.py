@@ -266,8 +266,9 @@ def test_a_mistake_in_a_rule_is_found_by_the_script_s_comparison(chapter, rule, 
     wrong = names[f"{rule}ByHand"]
     choices = options_of(chapter.source, rule)
     difference = chapter.names["largest_difference"]
-    found = [difference(wrong, getattr(optim, rule), **chosen) for chosen in choices]
-    assert not np.max(found) < 1e-9  # NaN is found, too
+    theirs = getattr(optim, rule)
+    # NaN is found, too.
+    assert any(not difference(wrong, theirs, **chosen) < 1e-9 for chosen in choices)
 
 
 @EACH_RULE

@@ -5,10 +5,10 @@ from math import comb
 
 import numpy as np
 import pytest
+import scipy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, stats
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
@@ -112,10 +112,10 @@ REAL = st.floats(-3, 3)
 @given(mean=REAL, std=st.floats(0.01, 3), best=REAL)
 def test_expected_improvement_is_the_integral(chapter, mean, std, best):
     def weighted(t):
-        return max(best - mean - std * t, 0) * stats.norm.pdf(t)
+        return max(best - mean - std * t, 0) * scipy.stats.norm.pdf(t)
 
     kink = np.clip((best - mean) / std, -12, 12)
-    expected, _ = integrate.quad(weighted, -12, kink, epsabs=1e-13, epsrel=1e-12)
+    expected, _ = scipy.integrate.quad(weighted, -12, kink, epsabs=1e-13, epsrel=1e-12)
     worth = chapter.names["expected_improvement"](mean, std, best)
     assert worth == pytest.approx(expected, rel=1e-9, abs=1e-11)
 
@@ -287,7 +287,7 @@ def test_the_sign_test_is_that_of_scipy(chapter):
     chance_of = chapter.names["chance_of"]
     for n in range(1, 31):
         for k in range(n + 1):
-            expected = stats.binomtest(k, n, alternative="greater").pvalue
+            expected = scipy.stats.binomtest(k, n, alternative="greater").pvalue
             assert chance_of(k, n) == pytest.approx(expected, rel=1e-12)
     assert (chance_of(3, 3), chance_of(0, 7)) == (1 / 8, 1)
     assert 1 - chance_of(3, 20) == pytest.approx(sum(comb(20, k) for k in range(3)) / 2**20)
@@ -328,7 +328,7 @@ def test_the_winner_is_ahead_of_the_true_line_on_the_20_points_only(golden):
     assert np.mean((weight * x + bias - y) ** 2) == pytest.approx(names["table"].min())
     assert names["table"].min() < names["noise"]
     # on new points: the noise, and the mean squared distance of the two lines for x in [0, 1]
-    distance, _ = integrate.quad(lambda t: ((weight - 2) * t + bias - 1) ** 2, 0, 1)
+    distance, _ = scipy.integrate.quad(lambda t: ((weight - 2) * t + bias - 1) ** 2, 0, 1)
     np.testing.assert_allclose(names["on_new"], (0.01 + distance, 0.01), rtol=0.005)
     assert distance > 1e-4
 
