@@ -76,6 +76,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Give it back at the end: nanobind would report what is never collected as a leak."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def same_draws() -> None:
     """Let a test draw the same numbers from torch whether it runs alone or after others."""

@@ -301,15 +301,15 @@ def test_searches_are_compared_seed_by_seed(golden):
         )
         assert (ours, theirs) == ((by_hand < ax).sum(), (ax < by_hand).sum())
         assert ours > theirs
-        assert stats.binomtest(ours, ours + theirs).pvalue > 0.1  # ten seeds do not tell
+        assert scipy.stats.binomtest(ours, ours + theirs).pvalue > 0.1  # ten seeds do not tell
 
 
 def test_ten_of_ten_leave_room_for_a_share_of_three_in_four(golden):
-    smallest = stats.binomtest(10, 10).proportion_ci(0.9).low  # 0.95 to one side
+    smallest = scipy.stats.binomtest(10, 10).proportion_ci(0.9).low  # 0.95 to one side
     assert golden.names["smallest"] == pytest.approx(smallest) == pytest.approx(0.74, abs=0.005)
     for name in ("by hand", "Ax"):
         ahead = golden.names["ahead"][name, 12]
-        assert stats.binomtest(ahead, 10, alternative="greater").pvalue < 0.001
+        assert scipy.stats.binomtest(ahead, 10, alternative="greater").pvalue < 0.001
 
 
 def test_a_length_scale_that_is_far_off_costs_wins(golden):

@@ -196,7 +196,9 @@ def test_make_hands_its_words_on(tmp_path):
     command = ["make", "bench", "-o", "pytorch-first-principles.html", f"PYTHON={stand_in}"]
     options = ["WORDS=one two", "QUICK=1", "ROUNDS=3", "README=1"]
     handed = [
-        subprocess.check_output([*command, *more], cwd=ROOT, text=True).splitlines()
+        subprocess.check_output(
+            [*command, *more], cwd=ROOT, env=children.environment(), text=True
+        ).splitlines()
         for more in ([], options)
     ]
     full = "--quick --readme --rounds 3 one two"
