@@ -1,15 +1,14 @@
 """Projects to try make on: the Makefile and the builder, with stand-ins for what takes long."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import sources
 from conftest import HERE_ONLY, ROOT
+from sources import ORG
 
-ORG = "pytorch-first-principles.org"
 PAGE = ORG.replace(".org", ".html")
 
 # It tangles as Python does; of a run, the page and the notebooks it only makes the files.
@@ -36,14 +35,11 @@ def make(
     project: Path, *arguments: str, python: str | Path | None = sys.executable
 ) -> subprocess.CompletedProcess[str]:
     """Run make in a project as a person would, untouched by the make that runs these tests."""
-    inherited = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "EPOCHS"}
-    inherited |= HERE_ONLY.keys()
-    environment = {name: value for name, value in os.environ.items() if name not in inherited}
     given = [f"PYTHON={python}"] if python else []
     return subprocess.run(
         ["make", *given, *arguments],
         cwd=project,
-        env=environment | {"DEVICE": "cpu"},
+        env=sources.environment_without(HERE_ONLY) | {"DEVICE": "cpu"},
         capture_output=True,
         text=True,
         check=False,
@@ -67,12 +63,8 @@ def numbered(project: Path) -> list[Path]:
 
 
 def copy_sources(project: Path) -> None:
-    """Copy into a folder what make needs of the project before anything is made."""
-    for name in (ORG, "Makefile", *(path.name for path in ROOT.glob("requirements*"))):
-        shutil.copy(ROOT / name, project)
-    for name in ("literate", "tangled"):
-        no_caches = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, project / name, ignore=no_caches)
+    """Copy the project's sources into a folder, tangle, and put stand-ins for MNIST beside them."""
+    sources.copy_sources(project)
     raw = project / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in re.findall(r"\w+-\w+-idx\d-ubyte", (ROOT / "Makefile").read_text(encoding="utf-8")):

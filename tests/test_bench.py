@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn, optim
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench import __main__ as bench
@@ -191,7 +192,8 @@ def test_a_row_that_fails_leaves_the_others_and_the_readme_alone(place, why, fak
 def test_make_hands_its_words_on(tmp_path):
     """And nothing of how it lets the chapters share the cores."""
     stand_in = tmp_path / "python"
-    stand_in.write_text('#!/bin/sh\necho "$@"\necho "${OMP_WAIT_POLICY-not set}"\n')
+    shared = '"${OMP_WAIT_POLICY-not set}${OPENBLAS_THREAD_TIMEOUT-}"'
+    stand_in.write_text(f'#!/bin/sh\necho "$@"\necho {shared}\n')
     stand_in.chmod(0o755)
     command = ["make", "bench", "-o", "pytorch-first-principles.html", f"PYTHON={stand_in}"]
     options = ["WORDS=one two", "QUICK=1", "ROUNDS=3", "README=1"]
@@ -269,18 +271,35 @@ def text_of(module):
         return file.read()
 
 
+class Products(TorchDispatchMode):
+    """Notes the shapes (n, k, m) of the matrix products that are made meanwhile."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        first = {torch.ops.aten.mm.default: 0, torch.ops.aten.addmm.default: 1}.get(func)
+        if first is not None:
+            x, y = args[first : first + 2]
+            self.shapes.append((*x.shape, y.shape[1]))
+        return func(*args, **(kwargs or {}))
+
+
 def test_the_floor_of_a_step_is_its_seventeen_products(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(steps, "STEPS", 1)
+    monkeypatch.setattr(steps, "STEPS", 10)
     threads = torch.get_num_threads()
     step, floor = steps.sides(1)
-    shapes, mm = [], torch.mm
-    monkeypatch.setattr(torch, "mm", lambda x, y: shapes.append((*x.shape, y.shape[1])) or mm(x, y))
-    assert step().seconds > 0
-    assert shapes == []
-    assert floor().seconds > 0
+    with Products() as in_steps:
+        assert step().seconds > 0
+    with Products() as bare:
+        assert floor().seconds > 0
     torch.set_num_threads(threads)
-    rows = shapes[0][0]
+    assert len(in_steps.shapes) == len(bare.shapes) == 17 * 10
+    assert {*in_steps.shapes} == {*bare.shapes}
+    shapes, rows = bare.shapes[:17], bare.shapes[0][0]
+    assert bare.shapes == shapes * 10
     sizes = [784, 128, 64, 32, 64, 128, 784]
     expected = []
     for number, (before, after) in enumerate(itertools.pairwise(sizes)):

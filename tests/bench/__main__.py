@@ -17,6 +17,7 @@ from bench import commands, memory, project, steps, table, training
 from bench.children import SCRIPTS
 from bench.machine import machine
 from bench.measure import Row, medians
+from literate.files import read_text, write_all
 
 ROWS = [*training.ROWS, *steps.ROWS, *project.ROWS, *commands.ROWS]
 FILE, README = Path("logs", "bench.md"), Path("README.md")
@@ -87,11 +88,10 @@ def main(arguments: list[str]) -> int:
         if items:
             done, wrong = printed(head, items)
             text, problems = text + done, problems + wrong
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text("\n".join(text) + "\n", encoding="utf-8")
+    written = {FILE: "\n".join(text) + "\n"}
     if asked.readme and not problems:
-        before = README.read_text(encoding="utf-8")
-        README.write_text(table.into_readme(before, "\n".join(text)), encoding="utf-8")
+        written[README] = table.into_readme(read_text(README), "\n".join(text))
+    write_all({path: content.encode() for path, content in written.items()})
     for problem in problems:
         print(f"bench: {problem}", file=sys.stderr)
     return 1 if problems else 0

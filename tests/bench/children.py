@@ -1,8 +1,6 @@
 """Processes that the bench starts: as a reader would, in a folder of their own where they write."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,19 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-POST = Path("pytorch-first-principles.org")
+from sources import FROM_ABOVE, ORG, copy_sources, environment_without
+
+POST = Path(ORG)
 BENCH = Path(__file__).resolve().parent
 SCRIPTS = sorted((BENCH.parents[1] / "tangled").glob("*.py"))
 
 # What a make above, or the bench itself, has set for itself.
-NOT_INHERITED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "PYTHONPATH"}
-NOT_INHERITED |= {"EPOCHS", "MKL_CBWR", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT"}
+NOT_INHERITED = FROM_ABOVE | {"PYTHONPATH", "MKL_CBWR"}
+NOT_INHERITED |= {"OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT"}
 
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a process, without what is not to be inherited."""
-    kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    return kept | more
+    return environment_without(NOT_INHERITED) | more
 
 
 def run(command: list[str], folder: Path = Path(), **more: str) -> str:
@@ -51,11 +50,7 @@ def folder_with_data() -> Iterator[Path]:
 def clean_project() -> Iterator[Path]:
     """Make a copy of the project in which nothing has run; remove it afterwards."""
     with folder_with_data() as folder:
-        for name in (POST, "Makefile", "requirements.in", "requirements.txt"):
-            shutil.copy2(name, folder)
-        for name in ("literate", "tangled"):
-            no_caches = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(name, folder / name, ignore=no_caches)
+        copy_sources(folder)
         yield folder
 
 

@@ -1,7 +1,6 @@
 """make on the whole project, and an original-style run beside the fourteen chapters."""
 
 import sys
-import time
 from pathlib import Path
 
 from bench.children import BENCH, SCRIPTS, clean_project, folder_with_data, make, run
@@ -20,13 +19,16 @@ def from_clean(*targets: str) -> Side:
     return side
 
 
+def run_originals(folder: Path) -> None:
+    """Run the three original-style scripts one after another in a folder."""
+    for name in ORIGINALS:
+        run([sys.executable, str(BENCH / "original" / f"{name}.py")], folder)
+
+
 def originals() -> Taken:
-    """Run the three original-style scripts one after another in an empty folder."""
+    """Return what these take in an empty folder."""
     with folder_with_data() as folder:
-        start = time.perf_counter()
-        for name in ORIGINALS:
-            run([sys.executable, str(BENCH / "original" / f"{name}.py")], folder)
-        return Taken(time.perf_counter() - start)
+        return timed(lambda: run_originals(folder))()
 
 
 def chapters() -> list[Side]:
