@@ -74,7 +74,7 @@ def command_line() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def no_collecting() -> Iterator[None]:
-    """Keep Python from looking for garbage: a command has next to none, and looks a long time."""
+    """Keep Python from looking for garbage: weaving makes none, and it looks long."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -109,13 +109,11 @@ def call(chosen: argparse.Namespace) -> int:
     if chosen.command == "page":
         from literate.page import page_command
 
-        with no_collecting():
-            return page_command(chosen.org, chosen.html)
+        return page_command(chosen.org, chosen.html)
     if chosen.command == "notebooks":
         from literate.notebooks import notebooks_command
 
-        with no_collecting():
-            return notebooks_command(chosen.org, chosen.folder)
+        return notebooks_command(chosen.org, chosen.folder)
     if chosen.command == "exercises":
         from literate.exercises import exercises_command
 
@@ -133,7 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status, or minus the signal that ended a script."""
     chosen = command_line().parse_args(arguments)
     place = getattr(chosen, "org", None) or getattr(chosen, "script", Path("exercises"))
-    with one_line_errors(place):
+    weaves = chosen.command in ("numbers", "page", "notebooks")
+    with one_line_errors(place), no_collecting() if weaves else contextlib.nullcontext():
         return call(chosen)
 
 

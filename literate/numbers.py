@@ -128,6 +128,13 @@ def problems_of(post: Post) -> list[str]:
     return problems
 
 
+def print_problems(post: Post) -> bool:
+    """Print the lines of problems_of on stderr; tell whether there are any."""
+    problems = problems_of(post)
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
+    return bool(problems)
+
+
 def unchecked(post: Post) -> list[str]:
     """Return a line for each reason why numbers in the prose were not checked."""
     notes = [
@@ -150,9 +157,8 @@ def unchecked(post: Post) -> list[str]:
 
 def numbers_command(org: Path) -> int:
     """Check the numbers of an Org file, and all that a page needs; return 1 for one unproved."""
-    post = Post(org)
-    if problems := problems_of(post):
-        print("\n".join(problems), file=sys.stderr)
+    post = Post(org, meanwhile=read_constants)
+    if print_problems(post):
         return 1
     print("\n".join([*unchecked(post), "each number that was checked is one of its script's"]))
     return 0

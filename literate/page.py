@@ -8,7 +8,6 @@ import base64
 import contextlib
 import re
 import struct
-import sys
 from collections.abc import Iterator
 from functools import partial
 from html import escape
@@ -19,7 +18,7 @@ from literate.colours import coloured
 from literate.files import read_text, shown, write_all
 from literate.folds import kind_of, opened
 from literate.nodes import Node, div, walk, words, write
-from literate.numbers import problems_of, read_constants, unchecked
+from literate.numbers import print_problems, read_constants, unchecked
 from literate.post import Post
 from literate.safe import elements
 
@@ -216,8 +215,7 @@ def look_ahead(post: Post) -> None:
 def page_command(org: Path, target: Path) -> int:
     """Write the page of an Org file, whole or not at all; return 1 for numbers without a proof."""
     post = Post(org, meanwhile=look_ahead)
-    if problems := problems_of(post):
-        print("\n".join(problems), file=sys.stderr)
+    if print_problems(post):
         return 1
     html = page_of(post).encode()
     write_all({target.absolute(): html})

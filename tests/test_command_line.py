@@ -1,5 +1,6 @@
 """__main__.py: each command is called with what it was given, and every error is one line."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -79,6 +80,7 @@ def test_a_command_is_called_with_what_it_was_given(line, monkeypatch):
 
     def command(*arguments):
         called.append(list(arguments))
+        assert gc.isenabled() == (module not in ("numbers", "page", "notebooks"))  # which weave
         return 7
 
     monkeypatch.setitem(
@@ -86,6 +88,7 @@ def test_a_command_is_called_with_what_it_was_given(line, monkeypatch):
     )
     assert command_line.main(line.split()) == 7
     assert called == [wanted]
+    assert gc.isenabled()
 
 
 ERRORS = {
