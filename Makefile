@@ -173,7 +173,7 @@ verify: $(PAGE) notebooks | $(FOR_TESTS)  ## the long checks: every script alone
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
 # One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
-$(foreach chapter,$(CHAPTERS),$(eval check-$(firstword $(subst _, ,$(chapter))): logs/$(chapter).log))
+$(foreach check,$(CHECKS),$(eval $(check): $(filter logs/$(check:check-%=%)_%,$(LOGS))))
 
 $(CHECKS): check-%: | $(FOR_TESTS)
 	$(PYTHON) -m ruff check tangled/$*_*.py

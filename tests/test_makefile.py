@@ -248,6 +248,18 @@ def test_one_chapter_is_run_and_checked_alone(project):
     assert chosen == "tests/test_07_*.py tests/test_exercises.py -k 07_"
 
 
+def test_a_file_of_that_name_is_no_check(project):
+    (project / "check-07").touch()
+    assert "-m pytest" in make(project, "--dry-run", "check-07").stdout
+
+
+def test_a_thread_of_a_script_that_waits_keeps_no_core_busy(project):
+    (project / "logs" / "07_loss.log").unlink()
+    trouble = 'echo "$OMP_WAIT_POLICY $OPENBLAS_THREAD_TIMEOUT";'
+    make(project, "logs/07_loss.log", python=stand_in(project, trouble))
+    assert "passive 4\n" in (project / "logs" / "07_loss.log").read_text()
+
+
 def test_each_chapter_can_be_checked_and_nothing_else(project):
     numbers = [path.name[:2] for path in sorted((project / "tangled").glob("[01]*.py"))]
     assert len(numbers) == 14
