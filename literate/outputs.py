@@ -16,14 +16,17 @@ from literate.tangle import Line, content_of
 
 # What a terminal obeys and does not show: colours and the like, titles, other escapes.
 ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+DATE = re.compile(r"(\d{4}-\d\d-\d\d)?")  # a transcript of an older recorder has none
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Transcript(NamedTuple):
-    """What a script printed, as (line, text) pairs, and the device on which it ran."""
+    """What a script printed, as (line, text) pairs; where it ran, on which day, and with what."""
 
     printed: list[tuple[int, str]]
     device: str
+    date: str  # YYYY-MM-DD, in UTC; empty where it is not known
+    versions: dict[str, str]
 
     @property
     def text(self) -> str:
@@ -42,8 +45,10 @@ def read_transcript(script: Path, log: Path, lines: list[Line]) -> Transcript:
         found = json.loads(content)
         printed = [(int(line), str(text)) for line, text in found["output"]]
         ran, device, errors = found["sha256"], str(found["device"]), str(found["errors"])
-    except (ValueError, KeyError, TypeError, OverflowError):
-        printed, ran, device, errors = [(0, "")], "", "", ""
+        date = DATE.fullmatch(found.get("date", ""))[0]
+        versions = {str(name): str(of) for name, of in found.get("versions", {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        printed = [(0, "")]
     if not all(0 < line <= len(lines) and lines[line - 1].block for line, _ in printed):
         problem = "is not a transcript; remove it, and 'make' writes it again"
         raise ValueError(f"{shown(path)} {problem}")
@@ -52,7 +57,7 @@ def read_transcript(script: Path, log: Path, lines: list[Line]) -> Transcript:
     if errors:
         first = plain(errors.strip() or errors).split("\n")[0]
         raise ValueError(f"{shown(script)} wrote to its error channel: a warning? {first}".strip())
-    transcript = Transcript(printed, device)
+    transcript = Transcript(printed, device, date, versions)
     if transcript.text != read_text(log):
         problem = f"holds text that {shown(script)} itself did not print: a warning?"
         raise ValueError(f"{shown(log)} {problem}")

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -147,19 +148,23 @@ def run_child(script: Path, copies: list[Copy], files: list[IO[bytes]]) -> int:
 
 
 class Notes(NamedTuple):
-    """What the hook noted of a run: (offset, line) pairs, and a few names."""
+    """What the hook noted of a run: (offset, line) pairs, a few names, and versions."""
 
     places: list[tuple[int, int]]
     names: dict[str, str]
+    versions: dict[str, str]
 
 
 def read_notes(script: Path, content: bytes) -> Notes:
     """Read the hook's notes; raise ValueError where it was never there."""
-    notes = Notes([], {})
+    notes = Notes([], {}, {})
     for line in content.decode(errors="replace").split("\n")[:-1]:
         first, _, rest = line.partition(" ")
         if first.isdigit():
             notes.places.append((int(first), int(rest)))
+        elif first == "version":
+            name, _, version = rest.partition(" ")
+            notes.versions[name] = version
         else:
             notes.names[first] = rest
     if "encoding" not in notes.names:
@@ -200,6 +205,8 @@ def transcript_of(source: bytes, copies: list[Copy], notes: Notes) -> bytes:
     """Return the transcript of a run, as JSON."""
     content = {
         "sha256": sum_of(source),
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": notes.versions,
         "device": notes.names.get("device", "cpu"),
         "output": credited(bytes(copies[0].content), notes),
         "errors": copies[1].content.decode(errors="replace"),

@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import hashlib
 import importlib
+import importlib.metadata
 import json
 import os
 import pickle
+import platform
 import pty
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import sys
 import termios
 import textwrap
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -293,7 +296,7 @@ NOTED = {
 @pytest.mark.parametrize("case", NOTED)
 def test_what_stands_between_two_notes_comes_from_the_first(case):
     content, places, wanted = NOTED[case]
-    assert credited(content, Notes(places, {"encoding": "utf-8"})) == wanted
+    assert credited(content, Notes(places, {"encoding": "utf-8"}, {})) == wanted
 
 
 def test_what_a_disk_takes_only_in_part_is_credited(monkeypatch):
@@ -366,6 +369,18 @@ def test_errors_are_kept_with_the_output(same):
     content = same("import sys\nprint('out')\nprint('é', file=sys.stderr)\nsys.stderr.write('x')\n")
     assert content["errors"] == "é\nx"
     assert content["output"] == [[2, "out\n"]]
+
+
+def test_the_day_and_the_versions_are_kept(same):
+    before = datetime.now(UTC).date().isoformat()
+    content = same("import json, numpy\n")
+    assert before <= content["date"] <= datetime.now(UTC).date().isoformat()
+    assert content["versions"] == {
+        "Python": platform.python_version(),
+        "numpy": importlib.metadata.version("numpy"),
+    }
+    content = same("import sys, types\nsys.modules['torch'] = types.ModuleType('torch')\n")
+    assert content["versions"] == {"Python": platform.python_version()}
 
 
 def test_the_device_is_kept(same):

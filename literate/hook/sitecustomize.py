@@ -9,8 +9,9 @@ has them, and a sitecustomize of the user's is imported as usual.
 
 What is imported here is what Python has imported by now. What is noted, one a line in a file that
 the parent reads: 'OFFSET LINE' says that what stands from this offset on, whoever wrote it, comes
-from this line, until the next note; 'encoding NAME' is sys.stdout's, at the start, and 'device
-NAME' the script's global of that name, at its end.
+from this line, until the next note; 'encoding NAME' is sys.stdout's, at the start; at the end come
+'device NAME', the script's global of that name, and 'version MODULE VERSION' of Python and of what
+it imported.
 """
 
 import atexit
@@ -21,6 +22,7 @@ import sys
 from literate_stdout import MAIN, Notes, record_stdout
 
 PROCESS = os.getpid()
+VERSIONED = ("torch", "torchvision", "numpy", "matplotlib", "sklearn", "ax")
 LARGEST = 4 * 2**20  # bytes of a pickled value that is kept
 BEGETS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 
@@ -78,8 +80,17 @@ def keep_objects(file: int) -> None:
         pickle.dump(kept, out)
 
 
+def versions() -> bytes:
+    """Return a note for the version of Python, and of each of these packages that is imported."""
+    found = [("Python", sys.version.split()[0])]
+    for name in VERSIONED:
+        if isinstance(version := getattr(sys.modules.get(name), "__version__", None), str):
+            found.append((name, version))
+    return "".join(f"version {name} {version}\n" for name, version in found).encode()
+
+
 def note_the_end(notes: Notes, objects: int | None) -> None:
-    """Have the device noted, and the objects kept, when the script is through."""
+    """Have device and versions noted, and the objects kept, when the script is through."""
 
     def end() -> None:
         if os.getpid() != PROCESS:
@@ -87,6 +98,7 @@ def note_the_end(notes: Notes, objects: int | None) -> None:
         try:
             device = str(MAIN.get("device", "cpu")).encode(errors="replace")
             os.write(notes.file, b"device %s\n" % device.partition(b"\n")[0])
+            os.write(notes.file, versions())
             if objects is not None and not hasattr(sys, "last_value"):  # no error ended it
                 keep_objects(objects)
         except Exception:
