@@ -1,5 +1,7 @@
 """The code of a block as HTML: in colour, with each reference as a link to its block."""
 
+import builtins
+import keyword
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -8,7 +10,7 @@ from itertools import groupby
 
 from pygments.lexer import Lexer, inherit
 from pygments.lexers import PythonLexer, get_lexer_by_name
-from pygments.token import Comment, Generic, Keyword, Name, Number, String, _TokenType
+from pygments.token import Comment, Generic, Keyword, Name, Number, String, Text, _TokenType
 from pygments.util import ClassNotFound
 
 from literate.org import REFERENCE
@@ -20,10 +22,23 @@ COLOURS |= {Name.Tag: "k", Name.Attribute: "f", Generic.Inserted: "i", Generic.D
 GAP = re.compile(r'(?<=</a>)\n\n+(?= *<a class="r")')
 
 
-class NowebLexer(PythonLexer):
-    """Python in which a line may be a reference to another block."""
+WORDS = "|".join({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "cls", "lazy", "self"})
+# What has no colour wherever it stands: names that Python has not, most operators and brackets, and
+# spaces, except at a line's beginning, where they may lead to a string that documents.
+NAME = rf"""(?!(?:{WORDS}|__\w+)\b)[^\W\d]\w*(?![\w"'])"""
+PLAIN = rf"(?:{NAME}|[][(){{}},:;=+*/-]|\.(?!\d)|(?<=\S)[ ]+)+"
 
-    tokens = {"root": [(r"[<]<\S+>>$", Name.Label), inherit]}  # noqa: RUF012 (Pygments has it so)
+
+class NowebLexer(PythonLexer):
+    """Python in which a line may be a reference to another block.
+
+    Pygments would try forty patterns for each name and bracket: here one takes all up to the next
+    colour.
+    """
+
+    tokens = {  # noqa: RUF012 (Pygments has it so)
+        "root": [(r"[<]<\S+>>$", Name.Label), (PLAIN, Text), inherit],
+    }
 
 
 @cache
