@@ -19,6 +19,7 @@ SPECIAL = re.compile(r"\s*#\+begin_(\S+)", re.I)
 ALLOWED = {"question", "hint", "solution", "quote"}  # beside those that org.py reads
 OWN_ATTRIBUTES = re.compile(r"#\+attr_\w+:.*\s:(?!alt\b)(\S+)", re.I)
 PICTURE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
+INNER = (dict, list)  # where elements can be
 ATTRIBUTES = {"Figure": {"alt"}, "Image": {"alt"}}  # of code and headings all are left out later
 
 
@@ -51,12 +52,11 @@ def elements(node: Any) -> Iterator[Node]:
     left = [node]
     while left:
         node = left.pop()
-        if isinstance(node, dict):
+        if type(node) is dict:
             if "t" in node:
                 yield node
-            left += reversed(node.values())
-        elif isinstance(node, list):
-            left += reversed(node)
+            node = list(node.values())
+        left += [part for part in reversed(node) if type(part) in INNER]
 
 
 def is_attributes(part: Any) -> bool:
