@@ -5,133 +5,28 @@ figures, its formulas, its scripts and its style.
 """
 
 import base64
-import contextlib
 import re
-import struct
-from collections.abc import Iterator
-from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
 
-from literate.colours import coloured
 from literate.files import read_text, shown, write_all
-from literate.folds import kind_of, opened
-from literate.nodes import Node, div, walk, words, write
-from literate.numbers import print_problems, read_constants, unchecked
+from literate.html import Form, halves, html_of, look_ahead, visitors_of
+from literate.nodes import walk
+from literate.numbers import print_problems, unchecked
 from literate.post import Post
-from literate.safe import elements
 
-FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
-WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
-SHARP, TALL = 2, 900  # pixels of a figure for each on the page; how high it may be there
-SCROLLS = [["tabindex", "0"]]  # the keyboard reaches what scrolls
-HIDDEN = {"set-up": "Set-up", "check": "Check"}  # blocks that are folded away
 FRAME = Path(__file__).with_name("page")
 
 
-def raw(html: str, kind: str = "RawBlock") -> Node:
-    """Return HTML as an element of pandoc's document."""
-    return {"t": kind, "c": ["html", html]}
+def encoded(path: Path) -> str:
+    """Return the content of a file as it stands in an address."""
+    return base64.b64encode(path.read_bytes()).decode()
 
 
-def name_bar(post: Post, name: str) -> str:
-    """Return the line above a named block: its name, and links to the scripts that use it."""
-    users = post.users_of(name)
-    short = len(users) > 3
-    titles = [re.sub(r"_.*", "", path.name) if short else path.name for path in users]
-    links = ", ".join(
-        f'<a href="#{path.name}">{title}</a>' for path, title in zip(users, titles, strict=True)
-    )
-    uses = f'<span class="uses">in {"scripts " if short else ""}{links}</span>' if links else ""
-    return f'<p class="bar"><a class="name" href="#code-{name}">{name}</a> {uses}</p>'
-
-
-def diff_bar(first: str, second: str) -> str:
-    """Return the line above a diff: links to the blocks that it is made from."""
-    one, other = (f'<a class="name" href="#code-{name}">{name}</a>' for name in (first, second))
-    return f'<p class="bar">from {one} to {other}</p>'
-
-
-def output_html(text: str) -> str:
-    """Return what a block printed as HTML: whole where it is short, else partly folded."""
-    lines = re.findall(r"[^\n]*\n|[^\n]+", escape(text, quote=False))
-    seen = lines if len(lines) <= FOLD_OVER else lines[:FOLD_AT]
-    hidden = lines[len(seen) :]
-    html = f'<pre tabindex="0"><samp>{"".join(seen)}</samp></pre>'
-    if hidden:
-        html += f"<details><summary>{len(hidden)} more lines</summary>"
-        html += f'<pre tabindex="0"><samp>{"".join(hidden)}</samp></pre></details>'
-    return f'<div class="output"><p class="bar">prints</p>{html}</div>'
-
-
-def block_html(post: Post, node: Node) -> Node:
-    """Return a block as HTML: its name, its code in colour, and what it printed."""
-    (key, kinds, attributes), parts = node["c"]
-    if "block" not in kinds:
-        return node
-    (_, (language, *_), _), code = parts[0]["c"]
-    try:
-        html = f'<pre tabindex="0"><code class="{language}">{coloured(code, language)}</code></pre>'
-    except ValueError as error:
-        raise ValueError(f"{shown(post.org)}:{dict(attributes)['line']}: {error}") from None
-    for kind, label in HIDDEN.items():
-        if kind in kinds:
-            html = f'<details class="set-up"><summary>{label}</summary>{html}</details>'
-    html = (name_bar(post, key.removeprefix("code-")) if key else "") + html
-    if "from" in (about := dict(attributes)):
-        html = diff_bar(about["from"], about["to"]) + html
-    html += "".join(output_html(part["c"][1][0]["c"][1]) for part in parts[1:])
-    identity = f' id="{key}"' if key else ""
-    html = f'<div class="block"{identity}>{html}</div>'
-    if "exercise" in kinds:
-        html = script_line(post.roles[int(about["line"])][1], post.folder) + html
-    return raw(html)
-
-
-def fold_html(node: Node) -> Node:
-    """Return a question that unfolds into its answer, or a hint or a solution that unfolds."""
-    seen, folded = opened(node)
-    begin = [raw(f'<details class="{kind_of(node)}"><summary>'), {"t": "Plain", "c": seen}]
-    return div("", [], [], [*begin, raw("</summary>"), *folded, raw("</details>")])
-
-
-def div_html(post: Post, node: Node) -> Node:
-    """Return a block or what folds as HTML, and what else is kept together as it is."""
-    return fold_html(node) if kind_of(node) else block_html(post, node)
-
-
-def figure_html(post: Post, node: Node) -> Node:
-    """Return a figure with the size at which it is shown; one that is very wide can scroll."""
-    attributes, caption, content = node["c"]
-    image = content[0]["c"][0]["c"]
-    head = (post.folder / image[2][0]).read_bytes()[:24]
-    width, height = struct.unpack(">II", head[16:])
-    scale = min(1 / SHARP, TALL / height)
-    size = {"width": round(width * scale), "height": round(height * scale)}
-    image[0] = ["", [], [[side, str(pixels)] for side, pixels in size.items()]]
-    if width > WIDE * height:
-        content = [div("", ["wide"], SCROLLS, content)]
-    return node | {"c": [attributes, caption, content]}
-
-
-def script_line(script: Path, folder: Path) -> str:
-    """Return a line of HTML that names a script, and holds it for download."""
-    data = base64.b64encode(script.read_bytes()).decode()
-    link = f'<a href="data:text/plain;base64,{data}" download="{script.name}">download</a>'
-    path = script.relative_to(folder)
-    return f'<p class="script" id="{script.name}"><code>{path}</code> {link}</p>'
-
-
-def heading_html(post: Post, chapters: Iterator[int], node: Node) -> Node:
-    """Return a heading one level lower, as the page has a title, with a link to itself."""
-    level, (key, _, _), title = node["c"]
-    label = escape(f"Link to: {words(title)}")
-    link = raw(f'<a class="anchor" href="#{escape(key)}" aria-label="{label}">#</a>', "RawInline")
-    heading = {"t": "Header", "c": [level + 1, [key, [], []], [*title, {"t": "Space"}, link]]}
-    scripts = post.scripts_of(next(chapters)) if level == 1 else []
-    lines = "".join(script_line(script, post.folder) for script in scripts)
-    return div("", [], [], [heading, raw(lines)])
+def script_address(script: Path) -> str:
+    """Return an address that holds a script."""
+    return f"data:text/plain;base64,{encoded(script)}"
 
 
 def contents_html(post: Post) -> str:
@@ -144,57 +39,19 @@ def contents_html(post: Post) -> str:
     return html + "</li></ol>" * before
 
 
-def breakable(node: Node) -> Node:
-    """Return inline code that may go on in the next line after a dot, a bracket and the like.
-
-    It may not after the point in a number.
-    """
-    code = re.sub(r"(?<=[.(_,=])(?<!\d\.)(?=\w)", "<wbr>", escape(node["c"][1], quote=False))
-    return raw(f"<code>{code}</code>", "RawInline")
-
-
-def table_html(node: Node) -> Node:
-    """Return a table that scrolls where it is too wide."""
-    return div("", ["wide"], SCROLLS, [walk(node, {"Code": breakable})])
-
-
-def formula_html(node: Node) -> Node:
-    """Return a formula; one with a line of its own scrolls where it is too wide."""
-    if node["c"][0]["t"] == "InlineMath":
-        return node
-    return {"t": "Span", "c": [["", ["wide"], SCROLLS], [node]]}
-
-
-def html_of(document: Node) -> str:
-    """Return a document as HTML. Its halves are written side by side, unless it has footnotes.
-
-    Those are counted through the document, and stand at its end; all else of a block is in it.
-    """
-    blocks = document["blocks"]
-    has_notes = any(node["t"] == "Note" for node in elements(blocks))
-    middle = len(blocks) if has_notes else len(blocks) // 2
-    parts = [document | {"blocks": part} for part in (blocks[:middle], blocks[middle:]) if part]
-    # Pygments has coloured the code, so pandoc need not load its own colours.
-    return "".join(write(parts, "html5", "--mathml", "--wrap=none", "--syntax-highlighting=none"))
-
-
 def embedded(html: str, folder: Path) -> str:
     """Return a page in which the pictures themselves stand in place of their files' names."""
 
     def address(match: re.Match[str]) -> str:
-        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
-        return f'<img src="data:image/png;base64,{data}"'
+        return f'<img src="data:image/png;base64,{encoded(folder / match[1])}"'
 
     return re.sub(r'<img\s+src="([^"]*)"', address, html)
 
 
 def page_of(post: Post) -> str:
     """Return the page of a post; raise ValueError where it cannot show something."""
-    chapters = iter(range(1, len(post.chapters) + 1))
-    visitors = {"Div": partial(div_html, post), "Figure": partial(figure_html, post)}
-    visitors |= {"Header": partial(heading_html, post, chapters), "Table": table_html}
-    visitors |= {"Math": formula_html}
-    body = html_of(walk(post.document, visitors))
+    form = Form(lower=1, address=script_address)  # the page's own title is the highest
+    body = "".join(html_of(halves(walk(post.document, visitors_of(post, form)))))
     return Template(read_text(FRAME / "page.html")).substitute(
         title=escape(post.title),
         style=read_text(FRAME / "page.css"),
@@ -202,14 +59,6 @@ def page_of(post: Post) -> str:
         contents=contents_html(post),
         body=embedded(body, post.folder),
     )
-
-
-def look_ahead(post: Post) -> None:
-    """Do what takes long and needs no woven document: what is found is kept for later."""
-    for block in post.blocks:
-        with contextlib.suppress(ValueError):  # for a language without colours: said in its turn
-            coloured(post.code_of(block), block.language)
-    read_constants(post)
 
 
 def page_command(org: Path, target: Path) -> int:

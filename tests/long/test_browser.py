@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from conftest import POST, ROOT, TANGLED
 from literate import org, tangle
-from literate.page import WIDE
+from literate.html import WIDE
 from literate.post import Post
 
 ORG = ROOT / "pytorch-first-principles.org"
