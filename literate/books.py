@@ -1,0 +1,182 @@
+"""What the two books have in common, the EPUB and the PDF: what a title page says, and rows of code.
+
+A book is the whole woven document with a title page in front. Nothing folds in the PDF, and on a
+narrow screen nothing scrolls in an EPUB: so code is cut into rows here, each of which can go on in
+another line with a mark that says so.
+"""
+
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from literate import nodes
+from literate.colophon import facts_of
+from literate.colours import pieces_of
+from literate.files import shown, write_all
+from literate.nodes import Node, converting
+from literate.numbers import print_problems, read_constants, unchecked
+from literate.org import outside_blocks
+from literate.post import Post
+
+LABELS = {"set-up": "Set-up", "check": "Check"}  # what stands above such a block
+LICENCES = (
+    ("Code: MIT licence", "https://opensource.org/license/mit"),
+    ("Prose and figures: CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"),
+)
+INTRODUCTION = "Introduction"  # the heading of what stands before the first chapter
+SHORT = 3  # more scripts than these that use a block are named by their numbers
+EARLIEST = "1980-01-01"  # the first day that a ZIP file can hold
+
+Piece = tuple[str, str]  # the letter of a colour, or none, and a text in that colour
+Row = list[Piece]
+
+
+class About(NamedTuple):
+    """What a book says of itself."""
+
+    title: str
+    author: str
+    language: str
+    keywords: list[str]
+    date: str  # YYYY-MM-DD, the day of the newest run
+    lines: list[list[tuple[str, str]]]  # of the title page: texts, each with an address or none
+
+
+def keyword(text: str, name: str) -> str:
+    """Return what an Org file says after '#+NAME:', outside of its blocks, or nothing."""
+    pattern = re.compile(rf"\s*#\+{name}:\s*(.*\S)", re.I)
+    found = (pattern.match(row) for _, row, _, _ in outside_blocks(text.split("\n")))
+    return next((match[1] for match in found if match), "")
+
+
+def about(post: Post) -> About:
+    """Return what a book of this post says of itself.
+
+    REPOSITORY in the environment is where the project is to be had; ValueError for a strange one.
+    """
+    facts = facts_of(post)
+    lines = [[(f"{facts}.", "")]] if post.runs else []
+    lines += [[(words, address), (".", "")] for words, address in LICENCES]
+    repository = os.environ.get("REPOSITORY", "").rstrip("/")
+    if repository and not re.fullmatch(r"https://[\w.-]+(?:/[\w.~-]+)*", repository):
+        raise ValueError(f"REPOSITORY: this is no address that begins with https://: {repository}")
+    if repository:
+        lines.append([("Source and scripts: ", ""), (repository, repository), (".", "")])
+        lines.append([("Errors: ", ""), (f"{repository}/issues", f"{repository}/issues"), (".", "")])
+    else:
+        lines.append([(f"Made from {post.org.name}. CONTRIBUTING.md says how to report an error.", "")])
+    listed = re.split(r",\s*", keyword(post.text, "keywords"))
+    return About(
+        post.title,
+        keyword(post.text, "author"),
+        keyword(post.text, "language") or "en",
+        [one for one in listed if one],
+        facts.date or EARLIEST,
+        lines,
+    )
+
+
+def introduced(post: Post) -> list[Node]:
+    """Return the blocks of the document, with a heading before what has none."""
+    blocks = post.document["blocks"]
+    if not blocks or blocks[0]["t"] == "Header":
+        return blocks
+    key = "introduction"
+    while key in {heading.key for heading in post.headings}:
+        key += "-"
+    return [{"t": "Header", "c": [1, [key, [], []], [nodes.text(INTRODUCTION)]]}, *blocks]
+
+
+def rows_of(code: str, language: str) -> list[Row]:
+    """Return code in colour, row by row; raise as pieces_of does."""
+    rows: list[Row] = [[]]
+    for colour, text in pieces_of(code, language) if language else [("", code)]:
+        for place, part in enumerate(text.split("\n")):
+            if place:
+                rows.append([])
+            if part and rows[-1] and rows[-1][-1][0] == colour:
+                rows[-1][-1] = (colour, rows[-1][-1][1] + part)
+            elif part:
+                rows[-1].append((colour, part))
+    while len(rows) > 1 and not rows[-1]:  # the lexers end every code with an empty line
+        rows.pop()
+    return rows
+
+
+class Listing(NamedTuple):
+    """A block of the document, taken apart: what stands above its code, the code, the output."""
+
+    key: str  # its identifier, or nothing
+    label: str  # Set-up, Check, or nothing
+    script: Path | None  # the exercise that it is, beside the post
+    links: list[tuple[str, str]]  # the words above it, each with an address in the book or none
+    language: str
+    code: str
+    rows: list[Row]
+    output: str
+
+
+def uses_of(post: Post, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the words that name a block, and the scripts that use it, each with an address."""
+    yield f"<<{name}>>", f"code-{name}"
+    users = post.users_of(name)
+    for place, path in enumerate(users):
+        short = len(users) > SHORT
+        before = ", " if place else " in scripts " if short else " in "
+        yield before, ""
+        yield re.sub(r"_.*", "", path.name) if short else path.name, path.name
+
+
+def listing_of(post: Post, node: Node) -> Listing | None:
+    """Return a block of the document taken apart, or None where it is another Div."""
+    (key, kinds, attributes), parts = node["c"]
+    if "block" not in kinds:
+        return None
+    (_, (language, *_), _), code = parts[0]["c"]
+    about = dict(attributes)
+    try:
+        rows = rows_of(code, language)
+    except ValueError as error:
+        raise ValueError(f"{shown(post.org)}:{about['line']}: {error}") from None
+    links = list(uses_of(post, key.removeprefix("code-"))) if key else []
+    if "from" in about:
+        ends = [(f"<<{about[end]}>>", f"code-{about[end]}") for end in ("from", "to")]
+        links = [("from ", ""), ends[0], (" to ", ""), ends[1]]
+    label = next((LABELS[kind] for kind in LABELS if kind in kinds), "")
+    script = post.roles[int(about["line"])][1] if "exercise" in kinds else None
+    output = "".join(part["c"][1][0]["c"][1] for part in parts[1:])
+    return Listing(key, label, script, links, language, code, rows, output.removesuffix("\n"))
+
+
+def size_of(post: Post, name: str) -> tuple[int, int]:
+    """Return width and height of a picture, in pixels."""
+    return struct.unpack(">II", (post.folder / name).read_bytes()[16:24])
+
+
+def breaks(code: str) -> list[str]:
+    """Return inline code in parts between which it may go on in the next line."""
+    return re.split(r"(?<=[.(_,=/])(?<!\d\.)(?=\w)", code)
+
+
+def pandoc_wrote(document: Node, form: str, *options: str) -> bytes:
+    """Return a document in one of pandoc's formats; raise ValueError where it has to warn."""
+    wanted = ("--from=json", f"--to={form}", "--wrap=none", "--fail-if-warnings", *options)
+    with converting(nodes.json.dumps(document), *wanted) as result:
+        try:
+            return result()
+        except RuntimeError as error:
+            raise ValueError(f"pandoc cannot write this as {form}: {error}") from None
+
+
+def book_command(org: Path, target: Path, book_of: Callable[[Post], bytes]) -> int:
+    """Write a book of an Org file, whole or not at all; return 1 for numbers without a proof."""
+    post = Post(org, meanwhile=read_constants)
+    if print_problems(post):
+        return 1
+    content = book_of(post)
+    write_all({target.absolute(): content})
+    print("\n".join([*unchecked(post), f"wrote {shown(target)}, {len(content) / 1e6:.1f} MB"]))
+    return 0
