@@ -18,7 +18,7 @@ from literate.colours import pieces_of
 from literate.files import shown, write_all
 from literate.nodes import Node, converting
 from literate.numbers import print_problems, read_constants, unchecked
-from literate.org import outside_blocks
+from literate.org import REFERENCE, outside_blocks
 from literate.post import Post
 
 LABELS = {"set-up": "Set-up", "check": "Check"}  # what stands above such a block
@@ -28,6 +28,7 @@ LICENCES = (
 )
 INTRODUCTION = "Introduction"  # the heading of what stands before the first chapter
 SHORT = 3  # more scripts than these that use a block are named by their numbers
+UNBROKEN = 20  # inline code of up to so many letters stays on one line
 EARLIEST = "1980-01-01"  # the first day that a ZIP file can hold
 
 Piece = tuple[str, str]  # the letter of a colour, or none, and a text in that colour
@@ -90,10 +91,24 @@ def introduced(post: Post) -> list[Node]:
     return [{"t": "Header", "c": [1, [key, [], []], [nodes.text(INTRODUCTION)]]}, *blocks]
 
 
+def with_scripts(
+    post: Post, blocks: list[Node], line: Callable[[Path], Node]
+) -> Iterator[Node]:
+    """Yield blocks and, below the heading of each chapter, the lines that name its scripts."""
+    keys = [heading.key for heading in post.headings if heading.level == 1]
+    for node in blocks:
+        yield node
+        if node["t"] == "Header" and node["c"][1][0] in keys:
+            for script in post.scripts_of(keys.index(node["c"][1][0]) + 1):
+                yield line(script)
+
+
 def rows_of(code: str, language: str) -> list[Row]:
     """Return code in colour, row by row; raise as pieces_of does."""
     rows: list[Row] = [[]]
     for colour, text in pieces_of(code, language) if language else [("", code)]:
+        if colour == "r" and not REFERENCE.match(text):
+            colour = "x"  # a label of another language
         for place, part in enumerate(text.split("\n")):
             if place:
                 rows.append([])
@@ -119,6 +134,11 @@ class Listing(NamedTuple):
     output: str
 
 
+def script_key(script: Path) -> str:
+    """Return the address of the line that names a script; in XML none begins with a digit."""
+    return f"script-{script.name}"
+
+
 def uses_of(post: Post, name: str) -> Iterator[tuple[str, str]]:
     """Yield the words that name a block, and the scripts that use it, each with an address."""
     yield f"<<{name}>>", f"code-{name}"
@@ -127,7 +147,7 @@ def uses_of(post: Post, name: str) -> Iterator[tuple[str, str]]:
         short = len(users) > SHORT
         before = ", " if place else " in scripts " if short else " in "
         yield before, ""
-        yield re.sub(r"_.*", "", path.name) if short else path.name, path.name
+        yield re.sub(r"_.*", "", path.name) if short else path.name, script_key(path)
 
 
 def listing_of(post: Post, node: Node) -> Listing | None:
@@ -157,7 +177,9 @@ def size_of(post: Post, name: str) -> tuple[int, int]:
 
 
 def breaks(code: str) -> list[str]:
-    """Return inline code in parts between which it may go on in the next line."""
+    """Return inline code in parts between which it may go on in the next line, if it is long."""
+    if len(code) <= UNBROKEN:
+        return [code]
     return re.split(r"(?<=[.(_,=/])(?<!\d\.)(?=\w)", code)
 
 

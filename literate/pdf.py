@@ -22,7 +22,7 @@ from literate.post import Post
 
 COLUMNS = 100  # that fit between the margins; books/book.typ has the size for it
 NEAR = 30  # columns from the end of a row within which it rather breaks at a space
-WIDE, TALL = 165, 200  # millimetres: the largest that a picture can be
+WIDE, TALL = 165, 150  # millimetres: the largest that a picture can be
 SCALE = WIDE / 1600  # millimetres for each pixel of a picture
 TOGETHER = "together"  # the class of a Div that is none in the book
 LOOK = Path(__file__).with_name("books") / "book.typ"
@@ -121,7 +121,7 @@ def links_typst(links: list[tuple[str, str]]) -> str:
 def script_typst(post: Post, script: Path) -> str:
     """Return the line that names a script."""
     path = script.relative_to(post.folder).as_posix()
-    return f"#script({quoted(path)})#{address(script.name)}"
+    return f"#script({quoted(path)})#{address(books.script_key(script))}"
 
 
 def listing_typst(post: Post, listing: Listing) -> str:
@@ -160,19 +160,6 @@ def figure_typst(post: Post, node: Node) -> Node:
     return together([raw(begin), *caption, raw(f"]#{address(key)}")])
 
 
-def heading_typst(post: Post, chapters: Iterator[int], node: Node) -> Node:
-    """Return a heading and, below that of a chapter, the names of its scripts."""
-    level, (key, _, _), title = node["c"]
-    scripts = post.scripts_of(next(chapters)) if level == 1 and key_is_chapter(post, key) else []
-    lines = [raw(script_typst(post, script)) for script in scripts]
-    return together([{"t": "Header", "c": [level, [key, [], []], title]}, *lines])
-
-
-def key_is_chapter(post: Post, key: str) -> bool:
-    """Return whether this is a heading of the post, and not of the book."""
-    return any(heading.key == key for heading in post.headings)
-
-
 def code_typst(node: Node) -> Node:
     """Return inline code, which can go on in the next line after a dot, a bracket and the like."""
     parts = books.breaks(node["c"][1])
@@ -187,11 +174,9 @@ def formula_typst(node: Node) -> Node:
 
 def visitors_of(post: Post) -> dict[str, Callable[[Node], Node]]:
     """Return what makes Typst's code of a document's elements."""
-    chapters = iter(range(1, len(post.chapters) + 1))
     return {
         "Div": partial(div_typst, post),
         "Figure": partial(figure_typst, post),
-        "Header": partial(heading_typst, post, chapters),
         "Code": code_typst,
         "Math": formula_typst,
     }
@@ -200,6 +185,7 @@ def visitors_of(post: Post) -> dict[str, Callable[[Node], Node]]:
 def typst_of(post: Post) -> str:
     """Return the book as Typst's code: how it looks, what it says of itself, and the document."""
     blocks = apart(walk(books.introduced(post), visitors_of(post)))
+    blocks = list(books.with_scripts(post, blocks, lambda script: raw(script_typst(post, script))))
     options = ("--syntax-highlighting=none",)
     body = books.pandoc_wrote(post.document | {"meta": {}, "blocks": blocks}, "typst", *options)
     about = quoted(json.dumps(books.about(post)._asdict(), ensure_ascii=False))
