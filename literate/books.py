@@ -1,13 +1,15 @@
-"""What the two books have in common, the EPUB and the PDF: what a title page says, and rows of code.
+"""What EPUB and PDF have in common: what a title page says, and code row by row.
 
 A book is the whole woven document with a title page in front. Nothing folds in the PDF, and on a
 narrow screen nothing scrolls in an EPUB: so code is cut into rows here, each of which can go on in
 another line with a mark that says so.
 """
 
+import json
 import os
 import re
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,15 +18,19 @@ from literate import nodes
 from literate.colophon import facts_of
 from literate.colours import pieces_of
 from literate.files import shown, write_all
-from literate.nodes import Node, converting
+from literate.nodes import Node
 from literate.numbers import print_problems, read_constants, unchecked
 from literate.org import REFERENCE, outside_blocks
+from literate.pandoc import program
 from literate.post import Post
 
 LABELS = {"set-up": "Set-up", "check": "Check"}  # what stands above such a block
 LICENCES = (
-    ("Code: MIT licence", "https://opensource.org/license/mit"),
-    ("Prose and figures: CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"),
+    ("Code", "MIT licence", "https://opensource.org/license/mit", "LICENSE"),
+    (
+        *("Prose and figures", "CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        "LICENSE-text",
+    ),
 )
 INTRODUCTION = "Introduction"  # the heading of what stands before the first chapter
 SHORT = 3  # more scripts than these that use a block are named by their numbers
@@ -60,15 +66,22 @@ def about(post: Post) -> About:
     """
     facts = facts_of(post)
     lines = [[(f"{facts}.", "")]] if post.runs else []
-    lines += [[(words, address), (".", "")] for words, address in LICENCES]
+    lines += [
+        [(f"{what}: ", ""), (licence, address), (f" (the file {file}).", "")]
+        for what, licence, address, file in LICENCES
+    ]
     repository = os.environ.get("REPOSITORY", "").rstrip("/")
     if repository and not re.fullmatch(r"https://[\w.-]+(?:/[\w.~-]+)*", repository):
         raise ValueError(f"REPOSITORY: this is no address that begins with https://: {repository}")
     if repository:
         lines.append([("Source and scripts: ", ""), (repository, repository), (".", "")])
-        lines.append([("Errors: ", ""), (f"{repository}/issues", f"{repository}/issues"), (".", "")])
+        lines.append(
+            [("Errors: ", ""), (f"{repository}/issues", f"{repository}/issues"), (".", "")]
+        )
     else:
-        lines.append([(f"Made from {post.org.name}. CONTRIBUTING.md says how to report an error.", "")])
+        lines.append(
+            [(f"Made from {post.org.name}. CONTRIBUTING.md says how to report an error.", "")]
+        )
     listed = re.split(r",\s*", keyword(post.text, "keywords"))
     return About(
         post.title,
@@ -91,9 +104,7 @@ def introduced(post: Post) -> list[Node]:
     return [{"t": "Header", "c": [1, [key, [], []], [nodes.text(INTRODUCTION)]]}, *blocks]
 
 
-def with_scripts(
-    post: Post, blocks: list[Node], line: Callable[[Path], Node]
-) -> Iterator[Node]:
+def with_scripts(post: Post, blocks: list[Node], line: Callable[[Path], Node]) -> Iterator[Node]:
     """Yield blocks and, below the heading of each chapter, the lines that name its scripts."""
     keys = [heading.key for heading in post.headings if heading.level == 1]
     for node in blocks:
@@ -118,7 +129,15 @@ def rows_of(code: str, language: str) -> list[Row]:
                 rows[-1].append((colour, part))
     while len(rows) > 1 and not rows[-1]:  # the lexers end every code with an empty line
         rows.pop()
-    return rows
+    return [row for place, row in enumerate(rows) if row or not is_gap(rows, place)]
+
+
+def is_gap(rows: list[Row], place: int) -> bool:
+    """Return whether an empty row follows another between two references, where it says nothing."""
+    behind = next((row for row in rows[place:] if row), [])
+    before = next((row for row in rows[place - 1 :: -1] if row), []) if place else []
+    is_second = place > 0 and not rows[place - 1]
+    return is_second and all(row and row[-1][0] == "r" for row in (before, behind))
 
 
 class Listing(NamedTuple):
@@ -186,11 +205,12 @@ def breaks(code: str) -> list[str]:
 def pandoc_wrote(document: Node, form: str, *options: str) -> bytes:
     """Return a document in one of pandoc's formats; raise ValueError where it has to warn."""
     wanted = ("--from=json", f"--to={form}", "--wrap=none", "--fail-if-warnings", *options)
-    with converting(nodes.json.dumps(document), *wanted) as result:
-        try:
-            return result()
-        except RuntimeError as error:
-            raise ValueError(f"pandoc cannot write this as {form}: {error}") from None
+    given = json.dumps(document).encode()
+    run = subprocess.run([program(), "--sandbox", *wanted], input=given, capture_output=True)
+    if run.returncode != 0:
+        problem = run.stderr.decode("utf-8", "replace").strip()
+        raise ValueError(f"pandoc cannot write this as {form}: {problem}")
+    return run.stdout
 
 
 def book_command(org: Path, target: Path, book_of: Callable[[Post], bytes]) -> int:

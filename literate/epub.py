@@ -7,6 +7,7 @@ it wrote: the style, the date, and the title of each file.
 
 import base64
 import io
+import json
 import re
 import uuid
 import zipfile
@@ -16,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from literate import books, nodes
+from literate import books
 from literate.books import About, Listing, Row, listing_of, rows_of, size_of
 from literate.files import read_text, sum_of
 from literate.folds import kind_of, opened
@@ -166,7 +167,7 @@ def about_of(book: About, content: str) -> Node:
             "lang": book.language,
             "subject": book.keywords,
             "date": book.date,
-            "rights": " ".join("".join(words for words, _ in part) for part in book.lines[1:3]),
+            "rights": "; ".join(f"{what}: {licence}" for what, licence, *_ in books.LICENCES),
             "identifier": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, content)}",
             "toc-title": "Contents",
             "about": [[link(words, key) for words, key in part] for part in book.lines],
@@ -220,7 +221,7 @@ def epub_of(post: Post) -> bytes:
     blocks = walk(books.introduced(post), visitors_of(post))
     blocks = list(books.with_scripts(post, blocks, partial(script_html, post)))
     book = books.about(post)
-    content = sum_of(nodes.json.dumps([blocks, book]).encode())
+    content = sum_of(json.dumps([blocks, book]).encode())
     document = post.document | {"meta": about_of(book, content), "blocks": blocks}
     options = ("--mathml", "--syntax-highlighting=none", "--split-level=1", "--toc-depth=2")
     template = f"--template={FRAME / 'epub.html'}"

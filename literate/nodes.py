@@ -45,7 +45,7 @@ def write(documents: Iterable[Node], form: str, *options: str) -> list[str]:
 
     def written(document: Node) -> str:
         with converting(json.dumps(document), "--from=json", f"--to={form}", *options) as result:
-            return result().decode()
+            return result()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(written, documents))

@@ -26,14 +26,14 @@ def program() -> Path:
     return Path(package.origin).with_name("files") / "pandoc"
 
 
-def content_of(file: IO[bytes]) -> bytes:
-    """Return what pandoc wrote into a file."""
+def content_of(file: IO[bytes]) -> str:
+    """Return the text of a file that pandoc wrote."""
     file.seek(0)
-    return file.read()
+    return file.read().decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
-def converting(text: str, *options: str) -> Iterator[Callable[[], bytes]]:
+def converting(text: str, *options: str) -> Iterator[Callable[[], str]]:
     """Have pandoc convert a text from here on; what is yielded waits, and returns what it made.
 
     That raises RuntimeError with pandoc's words where it gives up; its warnings go to stderr. Who
@@ -45,8 +45,8 @@ def converting(text: str, *options: str) -> Iterator[Callable[[], bytes]]:
         command = [program(), "--sandbox", *options]
         with Popen(command, stdin=given, stdout=made, stderr=said) as process:
 
-            def result() -> bytes:
-                status, words = process.wait(), content_of(said).decode("utf-8", "replace")
+            def result() -> str:
+                status, words = process.wait(), content_of(said)
                 if status != 0:
                     raise RuntimeError(words)
                 sys.stderr.write(words)
