@@ -32,6 +32,7 @@ LICENCES = (
         "LICENSE-text",
     ),
 )
+CREDIT = "Credit."  # how the paragraph begins that the title page repeats
 INTRODUCTION = "Introduction"  # the heading of what stands before the first chapter
 SHORT = 3  # more scripts than these that use a block are named by their numbers
 UNBROKEN = 20  # inline code of up to so many letters stays on one line
@@ -59,6 +60,18 @@ def keyword(text: str, name: str) -> str:
     return next((match[1] for match in found if match), "")
 
 
+def credit_of(post: Post) -> list[tuple[str, str]]:
+    """Return the paragraph that begins with 'Credit.', as texts with an address or none."""
+    for node in post.document["blocks"]:
+        first = node["c"][0] if node["t"] == "Para" else {"t": "Str"}
+        if first["t"] == "Emph" and nodes.words(first) == CREDIT:
+            return [
+                (nodes.words(part), part["c"][2][0] if part["t"] == "Link" else "")
+                for part in node["c"][1:]
+            ]
+    return []
+
+
 def about(post: Post) -> About:
     """Return what a book of this post says of itself.
 
@@ -70,6 +83,8 @@ def about(post: Post) -> About:
         [(f"{what}: ", ""), (licence, address), (f" (the file {file}).", "")]
         for what, licence, address, file in LICENCES
     ]
+    if credit := credit_of(post):
+        lines.append([("Credit:", ""), *credit])
     repository = os.environ.get("REPOSITORY", "").rstrip("/")
     if repository and not re.fullmatch(r"https://[\w.-]+(?:/[\w.~-]+)*", repository):
         raise ValueError(f"REPOSITORY: this is no address that begins with https://: {repository}")
