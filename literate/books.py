@@ -119,6 +119,16 @@ def introduced(post: Post) -> list[Node]:
     return [{"t": "Header", "c": [1, [key, [], []], [nodes.text(INTRODUCTION)]]}, *blocks]
 
 
+def described(post: Post, node: Node) -> Node:
+    """Return a link with words: its own, or where it has none those of the heading it leads to."""
+    attributes, content, (address, title) = node["c"]
+    if not address.startswith("#") or nodes.words(content) != address:
+        return node
+    found = (heading.title for heading in post.headings if f"#{heading.key}" == address)
+    words = [nodes.text(next(found, address))]
+    return {"t": "Link", "c": [attributes, words, [address, title]]}
+
+
 def with_scripts(post: Post, blocks: list[Node], line: Callable[[Path], Node]) -> Iterator[Node]:
     """Yield blocks and, below the heading of each chapter, the lines that name its scripts."""
     keys = [heading.key for heading in post.headings if heading.level == 1]

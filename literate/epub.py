@@ -210,6 +210,7 @@ def visitors_of(post: Post) -> dict[str, Callable[[Node], Node]]:
     """Return what makes HTML of a document's elements."""
     return {
         "Div": partial(div_html, post),
+        "Link": partial(books.described, post),
         "Figure": partial(figure_html, post),
         "Code": code_html,
         "Table": table_html,

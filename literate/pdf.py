@@ -176,6 +176,7 @@ def visitors_of(post: Post) -> dict[str, Callable[[Node], Node]]:
     """Return what makes Typst's code of a document's elements."""
     return {
         "Div": partial(div_typst, post),
+        "Link": partial(books.described, post),
         "Figure": partial(figure_typst, post),
         "Code": code_typst,
         "Math": formula_typst,
