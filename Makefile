@@ -2,6 +2,8 @@
 
 ORG      := pytorch-first-principles.org
 PAGE     := pytorch-first-principles.html
+EPUB     := $(PAGE:.html=.epub)
+PDF      := $(PAGE:.html=.pdf)
 CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_graph 06_optimizer \
             07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
             12_parallelism 13_hyperparameter_search 14_autoencoder
@@ -20,7 +22,8 @@ MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx
 
 # The builder. Its parts are named by what must be made again when they change.
 TANGLER  := $(addprefix literate/,__main__.py files.py org.py tangle.py)
-WEAVER   := $(TANGLER) $(filter-out $(TANGLER) $(addprefix literate/,watch.py exercises.py doctor.py), \
+BINDER   := $(addprefix literate/,books.py epub.py pdf.py) $(wildcard literate/books/*)
+WEAVER   := $(TANGLER) $(filter-out $(TANGLER) $(BINDER) $(addprefix literate/,watch.py exercises.py doctor.py), \
             $(wildcard literate/*.py literate/page/*))
 
 # With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.
@@ -66,7 +69,7 @@ export OPENBLAS_THREAD_TIMEOUT := 4
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle diffs watch notebooks exercises exercise data test verify bench lint lock help \
+.PHONY: all tangle diffs watch epub pdf notebooks exercises exercise data test verify bench lint lock help \
         doctor clean distclean FORCE $(CHAPTERS) $(CHECKS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
@@ -140,6 +143,19 @@ $(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) | $(ENVIRONMENT)
 watch: .tangled  ## make the page at each save of the Org file, and reload it in the browser
 	$(LITERATE) watch --port $(PORT) $(ORG) $(PAGE) -- $(MAKE) --no-print-directory all
 
+# --- to books
+
+epub: $(EPUB)  ## make an EPUB of the whole post
+pdf: $(PDF)  ## make a PDF of the whole post, A4, about 290 pages
+
+$(EPUB): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) | $(ENVIRONMENT)
+	$(LITERATE) epub $(ORG) $@
+	@touch $@
+
+$(PDF): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) | $(ENVIRONMENT)
+	$(LITERATE) pdf $(ORG) $@
+	@touch $@
+
 # --- and to notebooks, all of them by one command
 
 notebooks: notebooks/.made  ## write each chapter as a Jupyter notebook, with its outputs, into notebooks/
@@ -210,8 +226,8 @@ help:  ## list these targets
 doctor:  ## print what a report of an error should say; it installs nothing
 	@$(if $(ENVIRONMENT),$(firstword $(wildcard $(PYTHON)) $(SYSTEM_PYTHON)),$(PYTHON)) -m literate doctor
 
-clean:  ## remove the page, logs and checkpoints; keep the figures, the data and the environment
-	rm -rf $(PAGE) logs checkpoints .tangled .pytest_cache .ruff_cache
+clean:  ## remove the page, the books, logs and checkpoints; keep the figures, the data and the environment
+	rm -rf $(PAGE) $(EPUB) $(PDF) logs checkpoints .tangled .pytest_cache .ruff_cache
 
 distclean: clean  ## remove the data, the notebooks, TensorBoard's runs and the environment, too
 	rm -rf data notebooks runs .venv

@@ -58,6 +58,12 @@ def command_line() -> argparse.ArgumentParser:
     command = commands.add_parser("page", help="make a web page of prose, code and outputs")
     command.add_argument("org", type=Path)
     command.add_argument("html", type=Path)
+    command = commands.add_parser("epub", help="make an EPUB of prose, code and outputs")
+    command.add_argument("org", type=Path)
+    command.add_argument("epub", type=Path)
+    command = commands.add_parser("pdf", help="make a PDF of the same")
+    command.add_argument("org", type=Path)
+    command.add_argument("pdf", type=Path)
     command = commands.add_parser("notebooks", help="make a notebook of each chapter")
     command.add_argument("org", type=Path)
     command.add_argument("folder", type=Path)
@@ -110,6 +116,14 @@ def call(chosen: argparse.Namespace) -> int:
         from literate.page import page_command
 
         return page_command(chosen.org, chosen.html)
+    if chosen.command == "epub":
+        from literate.epub import epub_command
+
+        return epub_command(chosen.org, chosen.epub)
+    if chosen.command == "pdf":
+        from literate.pdf import pdf_command
+
+        return pdf_command(chosen.org, chosen.pdf)
     if chosen.command == "notebooks":
         from literate.notebooks import notebooks_command
 
@@ -131,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status, or minus the signal that ended a script."""
     chosen = command_line().parse_args(arguments)
     place = getattr(chosen, "org", None) or getattr(chosen, "script", Path("exercises"))
-    weaves = chosen.command in ("numbers", "page", "notebooks")
+    weaves = chosen.command in ("numbers", "page", "epub", "pdf", "notebooks")
     with one_line_errors(place), no_collecting() if weaves else contextlib.nullcontext():
         return call(chosen)
 

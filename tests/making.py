@@ -11,7 +11,7 @@ from sources import ORG
 
 PAGE = ORG.replace(".org", ".html")
 
-# It tangles as Python does; of a run, the page and the notebooks it only makes the files.
+# It tangles as Python does; of a run, the page, books and notebooks it only makes the files.
 STAND_IN = """#!/bin/sh
 case "$3" in
   tangle) exec {python} "$@" ;;

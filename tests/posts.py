@@ -104,10 +104,15 @@ def page(folder, text):
 
 def refusal(folder, text=None, header=HEADER):
     """Make the page where something is wrong; return the one line that says what."""
+    return refusal_of(folder, "page", text, header)
+
+
+def refusal_of(folder, form, text=None, header=HEADER):
+    """Make this form of a post where something is wrong; return the one line that says what."""
     if text is not None:
         write(folder, text, header)
     (folder / "post.html").write_text("old")
-    status, out, errors = command(folder, "page", "post.org", "post.html")
+    status, out, errors = command(folder, form, "post.org", "post.html")
     assert (status, out) == (1, "")
     assert errors.count("\n") == 1
     assert (folder / "post.html").read_text() == "old"

@@ -21,6 +21,8 @@ COMMANDS = [
     "run",
     "numbers",
     "page",
+    "epub",
+    "pdf",
     "notebooks",
     "exercises",
     "doctor",
@@ -56,6 +58,8 @@ CALLS = {
     ),
     "numbers p.org": ("numbers", "numbers_command", [Path("p.org")]),
     "page p.org p.html": ("page", "page_command", [Path("p.org"), Path("p.html")]),
+    "epub p.org p.epub": ("epub", "epub_command", [Path("p.org"), Path("p.epub")]),
+    "pdf p.org p.pdf": ("pdf", "pdf_command", [Path("p.org"), Path("p.pdf")]),
     "notebooks p.org n": ("notebooks", "notebooks_command", [Path("p.org"), Path("n")]),
     "exercises": ("exercises", "exercises_command", [None]),
     "exercises 04_a": ("exercises", "exercises_command", ["04_a"]),
@@ -80,7 +84,8 @@ def test_a_command_is_called_with_what_it_was_given(line, monkeypatch):
 
     def command(*arguments):
         called.append(list(arguments))
-        assert gc.isenabled() == (module not in ("numbers", "page", "notebooks"))  # which weave
+        weaves = module in ("numbers", "page", "epub", "pdf", "notebooks")
+        assert gc.isenabled() == (not weaves)
         return 7
 
     monkeypatch.setitem(

@@ -219,6 +219,21 @@ def test_diffs_are_made_when_one_asks_and_run_nothing_else(project):
     assert_nothing_to_do(project)
 
 
+@pytest.mark.parametrize(("form", "look"), [("epub", "book.css"), ("pdf", "book.typ")])
+def test_a_book_is_made_again_when_its_look_or_the_post_changes(project, form, look):
+    assert would_run(project, form) == [form]
+    assert_nothing_to_do(project, form)
+    shutil.copystat(project / PAGE, project / PAGE.replace("html", form))
+    assert_nothing_to_do(project, form)
+    (project / "literate" / "books" / look).touch()
+    assert_nothing_to_do(project)  # the page knows nothing of books
+    assert would_run(project, form) == [form]
+    change(project, PROSE, "You know Python and some NumPy,")
+    assert would_run(project, form) == ["tangle", form]
+    assert make(project, "clean").returncode == 0
+    assert not list(project.glob(f"*.{form}"))
+
+
 def test_notebooks_are_made_once_and_again_when_one_is_missing(project):
     assert would_run(project, "notebooks") == ["notebooks"]
     assert len(list((project / "notebooks").glob("*.ipynb"))) == 14
