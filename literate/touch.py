@@ -87,7 +87,7 @@ def data_of(name: str, folder: Path) -> str:
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, zlib.error):
         fits = False
     if not fits:
-        problem = f"does not hold what the figure {name!r} needs; remove it, and 'make' makes it again"
+        problem = f"is not what {name!r} needs; remove it, and 'make' writes it again"
         raise ValueError(f"{shown(path)} {problem}")
     return json.dumps(json.loads(text), separators=(",", ":")).replace("<", "\\u003c")
 

@@ -1,5 +1,6 @@
 """Chapter 3: fit y = a + b x by gradient descent in NumPy, with gradients derived by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -150,9 +151,6 @@ for panel, (name, path), color in zip(panels, paths.items(), ("C0", "C1", "C3"),
     panel.title.set_fontsize(15)
 panels[0].set_ylabel("b")
 save_figure(figure, "gradient_descent")
-
-import json
-
 
 def keep(name: str, content: dict) -> None:
     """Write checkpoints/NAME.json, whole or not at all."""
