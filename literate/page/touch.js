@@ -50,8 +50,8 @@ function movable(handle, moved) {
 
   function put(...to) {
     at = to.map((part) => Math.min(1, Math.max(0, part)));
-    handle.style.left = at[0] * 100 + "%";
-    handle.style.top = at[1] * 100 + "%";
+    handle.style.setProperty("--x", at[0]);
+    handle.style.setProperty("--y", at[1]);
   }
 
   function move(x, y) {
