@@ -122,7 +122,7 @@ def figure_html(post: Post, node: Node) -> Node:
     image[0] = ["", [], [[side, str(pixels)] for side, pixels in size.items()]]
     if width > WIDE * height:
         content = [div("", ["wide"], SCROLLS, content)]
-    figure = node | {"c": [attributes, caption, content]}
+    figure = node | {"c": [[*attributes[:2], []], caption, content]}
     if not (name := touch_of(node)):
         return figure
     try:
