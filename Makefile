@@ -53,6 +53,11 @@ LITERATE      := $(PYTHON) -m literate
 14_autoencoder_draws              := network autoencoder val_loss mnist_ae image_10 image_20 embedding
 autoencoder_variants_draws        := denoised confusion walks grid first_layer
 
+# What they keep for the figures to touch, in checkpoints/: likewise.
+03_gradient_descent_keeps := descent
+14_autoencoder_keeps      := decoder
+KEPT := $(foreach chapter,$(CHAPTERS),$($(chapter)_keeps:%=checkpoints/%.json))
+
 # Expands to FORCE where one of the files is missing, to nothing where all are there.
 if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
 
@@ -114,8 +119,9 @@ $(SCRIPTS): .tangled ;
 
 # --- from scripts to logs, figures and checkpoints
 
-$(foreach chapter,$(CHAPTERS) autoencoder_variants,$(eval \
-  logs/$(chapter).log: $(call if-missing,$($(chapter)_draws:%=figures/%.png))))
+$(foreach chapter,$(CHAPTERS) autoencoder_variants,$(eval logs/$(chapter).log: \
+  $(call if-missing,$($(chapter)_draws:%=figures/%.png) $($(chapter)_keeps:%=checkpoints/%.json))))
+$(foreach chapter,$(CHAPTERS),$(eval $($(chapter)_keeps:%=checkpoints/%.json): logs/$(chapter).log ;))
 
 # Beside the log, NAME.json says which line printed what, and NAME.objects keeps what the tests look at.
 logs/%.log logs/%.json logs/%.objects: tangled/%.py | $(ENVIRONMENT)
@@ -136,7 +142,7 @@ $(CHAPTERS): %: logs/%.log
 
 # --- from prose, scripts and logs to the page
 
-$(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) | $(ENVIRONMENT)
+$(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(KEPT) $(WEAVER) | $(ENVIRONMENT)
 	$(LITERATE) page $(ORG) $@
 	@touch $@
 

@@ -19,8 +19,9 @@ from literate.files import shown
 from literate.folds import kind_of, opened
 from literate.nodes import Node, Visitor, div, walk, words, write
 from literate.numbers import read_constants
-from literate.post import Post
-from literate.safe import elements
+from literate.post import TOUCH, Post
+from literate.safe import elements, line_of
+from literate.touch import box, touch_of
 
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
 WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
@@ -108,7 +109,10 @@ def div_html(post: Post, form: Form, node: Node) -> Node:
 
 
 def figure_html(post: Post, node: Node) -> Node:
-    """Return a figure with the size at which it is shown; one that is very wide can scroll."""
+    """Return a figure with the size at which it is shown, and below it what can be touched.
+
+    One that is very wide can scroll.
+    """
     attributes, caption, content = node["c"]
     image = content[0]["c"][0]["c"]
     head = (post.folder / image[2][0]).read_bytes()[:24]
@@ -118,7 +122,14 @@ def figure_html(post: Post, node: Node) -> Node:
     image[0] = ["", [], [[side, str(pixels)] for side, pixels in size.items()]]
     if width > WIDE * height:
         content = [div("", ["wide"], SCROLLS, content)]
-    return node | {"c": [attributes, caption, content]}
+    figure = node | {"c": [[*attributes[:2], []], caption, content]}
+    if not (name := touch_of(node)):
+        return figure
+    try:
+        return div("", [], [], [figure, raw(box(name))])
+    except ValueError as error:
+        line = line_of(post.text, f":{TOUCH} {name}")
+        raise ValueError(f"{shown(post.org)}:{line}: {error}") from None
 
 
 def script_line(post: Post, form: Form, script: Path) -> str:

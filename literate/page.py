@@ -15,6 +15,7 @@ from literate.html import Form, halves, html_of, look_ahead, visitors_of
 from literate.nodes import walk
 from literate.numbers import print_problems, unchecked
 from literate.post import Post
+from literate.touch import data_inside, script_of, style_of, touched
 
 FRAME = Path(__file__).with_name("page")
 
@@ -51,11 +52,13 @@ def embedded(html: str, folder: Path) -> str:
 def page_of(post: Post) -> str:
     """Return the page of a post; raise ValueError where it cannot show something."""
     form = Form(lower=1, address=script_address)  # the page's own title is the highest
+    names = touched(post.document["blocks"])
     body = "".join(html_of(halves(walk(post.document, visitors_of(post, form)))))
     return Template(read_text(FRAME / "page.html")).substitute(
         title=escape(post.title),
-        style=read_text(FRAME / "page.css"),
-        script=read_text(FRAME / "page.js"),
+        style=read_text(FRAME / "page.css") + style_of(names),
+        script=read_text(FRAME / "page.js") + script_of(names),
+        data=data_inside(names, post.folder),
         contents=contents_html(post),
         body=embedded(body, post.folder),
     )

@@ -11,7 +11,8 @@ In 'post.document', which is pandoc's,
   "output" with a CodeBlock. References stand as they are; lines '# %% Title' are left out, and so
   is a block that holds nothing else;
 - a picture is a Figure with the identifier "figure-NAME", a caption that begins with its number,
-  and an Image with its text for the blind and the file's path;
+  and an Image with its text for the blind and the file's path; the attribute "touch" names what a
+  web page may show below it, to be touched;
 - a diff has the attributes "from" and "to", the names of the blocks that it is made from;
 - the blocks of an exercise are also of class "spec", "exercise", "check" or "mended"; the last is
   its solution, and stands there without its references to spec and check;
@@ -38,6 +39,7 @@ from literate.sections import SECTION, check_sections, opening_blocks, outline_o
 from literate.tangle import tangle_text
 from literate.tasks import check_tasks, is_task, roles_of
 
+TOUCH = "data-touch"  # the attribute of a picture that names a figure to touch
 LINE = "org-line"  # the header argument by which pandoc's blocks are known to be ours
 PNG_HEAD, PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 ELSEWHERE = """\
@@ -183,7 +185,8 @@ class Post:
         attributes, caption, content = node["c"]
         image = content[0]["c"][0]
         name = image["c"][2][0]
-        alt = (dict(attributes[2]) | dict(image["c"][0][2])).get("alt")
+        said = dict(attributes[2]) | dict(image["c"][0][2])
+        alt = said.get("alt")
         if not alt or not caption[1]:
             raise self.wordless(name)
         check_png((self.folder / name).read_bytes(), name)
@@ -191,7 +194,8 @@ class Post:
         image = {"t": "Image", "c": [["", [], []], [nodes.text(alt)], [name, ""]]}
         number = {"t": "Strong", "c": [nodes.text(f"Figure {self.figures}.")]}
         caption[1][0]["c"] = [number, {"t": "Space"}, *caption[1][0]["c"]]
-        identity = [f"figure-{Path(name).stem}", [], []]
+        touch = [["touch", said[TOUCH]]] if TOUCH in said else []
+        identity = [f"figure-{Path(name).stem}", [], touch]
         return {"t": "Figure", "c": [identity, caption, [{"t": "Plain", "c": [image]}]]}
 
     def wordless(self, name: str) -> OrgError:

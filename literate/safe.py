@@ -17,10 +17,11 @@ FORMULA = re.compile(
 INCLUDE = re.compile(r"\s*#\+include", re.I)
 SPECIAL = re.compile(r"\s*#\+begin_(\S+)", re.I)
 ALLOWED = {"question", "hint", "solution", "quote"}  # beside those that org.py reads
-OWN_ATTRIBUTES = re.compile(r"#\+attr_\w+:.*\s:(?!alt\b)(\S+)", re.I)
+OWN_ATTRIBUTES = re.compile(r"#\+attr_\w+:.*\s:(?!alt\b|data-touch\b)(\S+)", re.I)
 PICTURE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
 INNER = (dict, list)  # where elements can be
-ATTRIBUTES = {"Figure": {"alt"}, "Image": {"alt"}}  # of code and headings all are left out later
+OF_PICTURES = {"alt", "data-touch"}
+ATTRIBUTES = {"Figure": OF_PICTURES, "Image": OF_PICTURES}  # others: all are left out later
 
 
 def line_of(text: str, fragment: str) -> int:

@@ -1,5 +1,6 @@
 """Chapter 3: fit y = a + b x by gradient descent in NumPy, with gradients derived by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,20 @@ for panel, (name, path), color in zip(panels, paths.items(), ("C0", "C1", "C3"),
     panel.title.set_fontsize(15)
 panels[0].set_ylabel("b")
 save_figure(figure, "gradient_descent")
+
+def keep(name: str, content: dict) -> None:
+    """Write checkpoints/NAME.json, whole or not at all."""
+    Path("checkpoints").mkdir(exist_ok=True)
+    beside = Path("checkpoints", f".{name}.new")
+    beside.write_text(json.dumps(content), encoding="utf-8")
+    beside.replace(Path("checkpoints", f"{name}.json"))
+
+np.random.seed(42)
+np.random.randn(2)  # the start, which descend draws before the first order
+orders = [np.random.permutation(len(x_train)).tolist() for _ in range(20)]
+points = {"x": x_train.ravel().tolist(), "y": y_train.ravel().tolist()}
+keep("descent", points | {"start": np.ravel(start).tolist(), "orders": orders})
+print(f"kept for the page: {len(x_train)} points and {len(orders)} orders of them")
 
 minimum = np.array([lstsq_a, lstsq_b])
 smooth = paths["batch: all 80 points"]

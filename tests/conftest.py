@@ -216,7 +216,7 @@ class OneRunOneWorker(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
-        if file.endswith(("test_browser.py", "test_graphs_and_gradients.py")):
+        if file.endswith(("_browser.py", "test_graphs_and_gradients.py")):
             return file
         if file.endswith("test_scripts_alone.py") and "[" in test:
             return test[test.index("[") :]

@@ -23,11 +23,13 @@ def made(tmp_path_factory):
     """Return a project in which everything is made."""
     project = tmp_path_factory.mktemp("made")
     copy_sources(project)
-    for name in ("logs", "figures"):
+    for name in ("logs", "figures", "checkpoints"):
         (project / name).mkdir()
-    for figure in re.findall(r"_draws +:= (.*)", (ROOT / "Makefile").read_text(encoding="utf-8")):
-        for name in figure.split():
-            (project / "figures" / f"{name}.png").touch()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for kind, place in {"draws": "figures/{}.png", "keeps": "checkpoints/{}.json"}.items():
+        for names in re.findall(rf"_{kind} +:= (.*)", makefile):
+            for name in names.split():
+                (project / place.format(name)).touch()
     for script in numbered(project):
         for suffix in ("log", "json", "objects"):
             (project / "logs" / f"{script.stem}.{suffix}").write_text(f"{suffix} of a run\n")
@@ -79,7 +81,16 @@ def test_a_new_tangler_tangles_again_and_runs_no_chapter(project, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["page.py", "post.py", "numbers.py", "diffs.py", "folds.py", "page/page.css"]
+    "name",
+    [
+        "page.py",
+        "post.py",
+        "numbers.py",
+        "diffs.py",
+        "touch.py",
+        "page/page.css",
+        "page/decoder.js",
+    ],
 )
 def test_a_new_weaver_or_a_colour_of_the_page_weaves_again_and_runs_no_chapter(project, name):
     assert (project / "literate" / name).exists()
@@ -167,6 +178,20 @@ def test_the_makefile_knows_every_figure(project):
         drawn_by = (project / "tangled" / f"{script.removeprefix('run ')}.py").read_text()
         assert f'"{figure.stem}"' in drawn_by or figure.stem.startswith("image_")
         (project / "figures" / figure.name).touch()
+
+
+@pytest.mark.parametrize(
+    ("kept", "script"), [("descent", "03_gradient_descent"), ("decoder", "14_autoencoder")]
+)
+def test_what_a_figure_to_touch_needs_is_made_again_by_its_chapter(project, kept, script):
+    path = project / "checkpoints" / f"{kept}.json"
+    path.unlink()
+    assert would_run(project) == [f"run {script}", "page"]
+    assert f'keep("{kept}", ' in (project / "tangled" / f"{script}.py").read_text()
+    path.touch()
+    before = (project / "logs" / f"{script}.log").stat().st_mtime_ns - 1_000_000
+    os.utime(path, ns=(before, before))  # a chapter writes it before it ends, and its log then
+    assert_nothing_to_do(project)
 
 
 def test_a_missing_script_is_tangled_again(project):

@@ -87,7 +87,7 @@ def test_it_leaves_nothing_but_what_the_post_says(alone):
     script, _, folder, left = alone
     there = {path.name for path in folder.iterdir()} - {script.name, "data", "__pycache__"}
     expected = {"figures"} if script.stem in FIGURES else set()
-    if script.name[:2] in ("11", "14"):
+    if script.name[:2] in ("03", "11", "14"):
         expected.add("checkpoints")
     if script.name[:2] in ("10", "14", "au"):
         expected.add("runs")
