@@ -83,9 +83,14 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def same_draws() -> None:
-    """Let a test draw the same numbers from torch whether it runs alone or after others."""
+    """Let a test draw the same numbers from torch whether it runs alone or after others.
+
+    torch.manual_seed() notes the whole stack, for the day a GPU that it has not begun to use turns
+    up: 0.6 ms of each test where there is none.
+    """
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(0)
+        there = torch.accelerator.is_available()
+        (torch if there else torch.default_generator).manual_seed(0)
 
 
 class Names:
