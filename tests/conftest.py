@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ import hypothesis
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from definitions import Definitions
 
@@ -83,9 +85,14 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def same_draws() -> None:
-    """Let a test draw the same numbers from torch whether it runs alone or after others."""
+    """Let a test draw the same numbers from torch whether it runs alone or after others.
+
+    torch.manual_seed() notes the whole stack, for the day a GPU that it has not begun to use turns
+    up: 0.6 ms of each test where there is none.
+    """
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(0)
+        there = torch.accelerator.is_available()
+        (torch if there else torch.default_generator).manual_seed(0)
 
 
 class Names:
@@ -211,6 +218,89 @@ def good(mnist: ModuleType) -> Path:
     return Path(shutil.copytree(ROOT / mnist.DATA / mnist.RAW, mnist.DATA / mnist.RAW))
 
 
+# Tests of the builder. Nothing that they call needs torch, whose import takes seconds, and in whose
+# process a fork takes 15 ms, in the child as many again.
+WITHOUT_TORCH = {
+    f"test_{name}.py"
+    for names in (
+        "colophon colours command_line detangle diffs exercise_runner files how_tests_run imports",
+        "makefile mnist notebooks numbers org page pandoc papers post post_document questions run",
+        "scripts tangle tasks watch",
+    )
+    for name in names.split()
+}
+
+
+def needs_no_torch(nodeid: str) -> bool:
+    """Tell whether a test is one of the builder's."""
+    return Path(nodeid.partition("::")[0]).name in WITHOUT_TORCH
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """Let every second worker collect the builder's tests only, where all the fast ones are run."""
+    config, number = node.config, int(node.gateway.id.removeprefix("gw"))
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    everything = everything and not (config.option.keyword or config.option.markexpr)
+    by_file = config.getoption("dist") == "loadfile"
+    node.workerinput["without_torch"] = everything and by_file and number % 2 == 1
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over the chapters' tests in a worker that is to run without torch."""
+    if collection_path.suffix == ".py" and not needs_no_torch(collection_path.name):
+        return getattr(config, "workerinput", {}).get("without_torch") or None
+    return None
+
+
+class OneFileOneWorker(LoadScopeScheduling):
+    """Give the tests of a file to one worker; the chapters' first, to those that collected them."""
+
+    def fitting(self, node: WorkerController) -> list[str]:
+        """Return the files that wait and that this worker may run, the chapters' first."""
+        waiting = sorted(self.workqueue, key=needs_no_torch)
+        only = node.workerinput["without_torch"]
+        return [file for file in waiting if needs_no_torch(file) or not only]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if files := self.fitting(node):
+            self.workqueue.move_to_end(files[0], last=False)
+            super()._assign_work_unit(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        if self.fitting(node):
+            super()._reschedule(node)
+        elif not node.shutting_down:
+            node.shutdown()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0]
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        """Note what a worker collected."""
+        self.registered_collections[node] = list(collection)
+
+    def schedule(self) -> None:
+        """Deal; the base class takes for the whole what the first worker collected."""
+        collected = self.registered_collections.items()
+        self.registered_collections = dict(
+            sorted(collected, key=lambda one: one[0].workerinput["without_torch"])
+        )
+        super().schedule()
+
+    def _check_nodes_have_same_collection(self) -> bool:
+        """Tell whether all collected the same of the builder's tests, and most the same of all."""
+        collected = self.registered_collections
+        whole = {node: t for node, t in collected.items() if not node.workerinput["without_torch"]}
+        builder = {node: list(filter(needs_no_torch, tests)) for node, tests in collected.items()}
+        try:
+            for self.registered_collections in (whole, builder):
+                if not super()._check_nodes_have_same_collection():
+                    return False
+            return True
+        finally:
+            self.registered_collections = collected
+
+
 class OneRunOneWorker(LoadScopeScheduling):
     """Give to one worker the tests that look at one run of a script, and those of a few files."""
 
@@ -224,5 +314,8 @@ class OneRunOneWorker(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
-    """Deal the tests like this where make asks for groups (xdist's own marks do nothing here)."""
-    return OneRunOneWorker(config, log) if config.getoption("dist") == "loadgroup" else None
+    """Deal files or groups like this where make asks for it (xdist's own marks do nothing here)."""
+    kind = {"loadfile": OneFileOneWorker, "loadgroup": OneRunOneWorker}.get(
+        config.getoption("dist")
+    )
+    return kind(config, log) if kind else None

@@ -2,8 +2,6 @@
 
 import importlib
 import re
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -17,6 +15,7 @@ from torch.nn import functional as F
 
 from conftest import POST, TANGLED
 from definitions import Definitions
+from forking import run_code
 
 SCRIPT = Definitions(TANGLED / "07_loss.py")
 OFTEN = settings(max_examples=120)
@@ -294,8 +293,8 @@ def test_python_shows_the_warning_once_and_dash_w_stops_the_program():
             nn.MSELoss()(torch.zeros(80, 1), torch.zeros(80))
     assert len(shown) == 1
     code = "from torch import nn, zeros; nn.MSELoss()(zeros(80, 1), zeros(80)); print('done')"
-    command = [sys.executable, "-W", "error::UserWarning", "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run_code(code).stdout == "done\n"
+    run = run_code(code, options=("error::UserWarning",))
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("Using a target size") == 1
 

@@ -1,8 +1,6 @@
 """Chapter 9: a loader by hand is torch's, what workers cost, and what repeats itself in them."""
 
 import os
-import subprocess
-import sys
 import time
 from functools import partial
 
@@ -284,15 +282,9 @@ def test_workers_that_last_go_on_and_still_come_in_pairs(chapter):
     )
 
 
-COPIES = """
-import sys
-
-import numpy as np
-import torch
-from torch.utils.data import DataLoader, Dataset
-
-
 class Marks(Dataset):
+    """Marks, in a tensor and in an array, the numbers that it was asked for."""
+
     def __init__(self):
         self.tensor, self.array = torch.zeros(4), np.zeros(4)
 
@@ -304,20 +296,11 @@ class Marks(Dataset):
         return 4
 
 
-if __name__ == "__main__":
+@pytest.mark.parametrize(("method", "marked"), [("fork", (0, 0)), ("spawn", (4, 0))])
+def test_a_worker_has_a_copy_but_a_spawned_one_shares_tensors(method, marked):
     marks = Marks()
-    for method in sys.argv[1:]:
-        list(DataLoader(marks, num_workers=1, multiprocessing_context=method))
-        print(method, int(marks.tensor.sum()), int(marks.array.sum()))
-"""
-
-
-def test_a_worker_has_a_copy_but_a_spawned_one_shares_tensors(tmp_path):
-    script = tmp_path / "copies.py"
-    script.write_text(COPIES, encoding="utf-8")
-    command = [sys.executable, str(script), "fork", "spawn"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert run.stdout.splitlines() == ["fork 0 0", "spawn 4 0"]
+    assert len(list(DataLoader(marks, num_workers=1, multiprocessing_context=method))) == 4
+    assert (int(marks.tensor.sum()), int(marks.array.sum())) == marked
 
 
 class Global(Dataset):

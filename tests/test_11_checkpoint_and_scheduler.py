@@ -3,8 +3,6 @@
 import os
 import pickle
 import random
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -16,6 +14,8 @@ from hypothesis import strategies as st
 from torch import nn, optim
 from torch.optim import lr_scheduler, swa_utils
 from torch.utils.data import DataLoader, TensorDataset
+
+from forking import run_code
 
 CPU = torch.device("cpu")
 ENTRIES = {"epoch", "model", "optimizer", "scheduler", "losses"}
@@ -334,9 +334,9 @@ def test_a_checkpoint_that_runs_code_is_refused_and_runs_only_on_purpose(chapter
         with pytest.raises(pickle.UnpicklingError):
             load(path)
     assert capsys.readouterr().out == ""
-    command = [sys.executable, "-c", names["UNSAFE"], str(path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    run = run_code(names["UNSAFE"], str(path))
     assert run.stdout == names["called"] == "this line was printed by a checkpoint\n"
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_the_surprise_left_no_file(chapter):
