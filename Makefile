@@ -140,7 +140,7 @@ $(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) | $(ENVIRONMENT)
 watch: .tangled  ## make the page at each save of the Org file, and reload it in the browser
 	$(LITERATE) watch --port $(PORT) $(ORG) $(PAGE) -- $(MAKE) --no-print-directory all
 
-# --- and to notebooks, all of them by one command
+# --- and to notebooks, all of them by one command. They are in git, and a test finds stale ones.
 
 notebooks: notebooks/.made  ## write each chapter as a Jupyter notebook, with its outputs, into notebooks/
 
@@ -213,5 +213,5 @@ doctor:  ## print what a report of an error should say; it installs nothing
 clean:  ## remove the page, logs and checkpoints; keep the figures, the data and the environment
 	rm -rf $(PAGE) logs checkpoints .tangled .pytest_cache .ruff_cache
 
-distclean: clean  ## remove the data, the notebooks, TensorBoard's runs and the environment, too
-	rm -rf data notebooks runs .venv
+distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
+	rm -rf data runs .venv notebooks/.made
