@@ -162,7 +162,7 @@ $(PDF): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) | $(ENVIRONMENT)
 	$(LITERATE) pdf $(ORG) $@
 	@touch $@
 
-# --- and to notebooks, all of them by one command
+# --- and to notebooks, all of them by one command. They are in git, and a test finds stale ones.
 
 notebooks: notebooks/.made  ## write each chapter as a Jupyter notebook, with its outputs, into notebooks/
 
@@ -235,5 +235,5 @@ doctor:  ## print what a report of an error should say; it installs nothing
 clean:  ## remove the page, the books, logs and checkpoints; keep the figures, the data and the environment
 	rm -rf $(PAGE) $(EPUB) $(PDF) logs checkpoints .tangled .pytest_cache .ruff_cache
 
-distclean: clean  ## remove the data, the notebooks, TensorBoard's runs and the environment, too
-	rm -rf data notebooks runs .venv
+distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
+	rm -rf data runs .venv notebooks/.made

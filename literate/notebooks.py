@@ -6,7 +6,6 @@ elements of its document ("cell code", "output stream stdout") tell it what beco
 that its reader of notebooks gives them.
 """
 
-import ast
 import base64
 import json
 import re
@@ -22,21 +21,19 @@ from literate.files import (
     changed_by,
     edited_among,
     read_sums,
-    read_text,
     shown,
     sum_of,
     sums_content,
     write_all,
 )
 from literate.folds import kind_of, opened
+from literate.needs import packages_of, set_up
 from literate.nodes import Node, div, text, walk, words, write
 from literate.post import Post
 from literate.safe import elements
 from literate.tangle import content_of
 
 NUMBERED = re.compile(r"\d\d_\w+")  # the name of a script that gets a notebook
-PACKAGES = {"sklearn": "scikit-learn", "ax": "ax-platform"}  # where it is not the module's name
-NEEDS = {"torchviz": ("setuptools", "graphviz-pure"), "torch.utils.tensorboard": ("tensorboard",)}
 FORM = "ipynb-raw_html"  # its Markdown is what Jupyter and Colab both show
 ABOUT = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -49,47 +46,6 @@ ORIGIN = (  # before the title, between it and the name of the Org file, and aft
 )
 FOLDED = "<details>\n<summary>{}</summary>", "</details>"  # around what folds
 INSIDE = "stands inside a list or the like, so it can be no cell of a notebook"
-INSTALL = "# Is a package missing? Take the # off the next line and run this cell.\n# %pip install "
-GRAPHVIZ = "# Graphviz draws the graphs: graphviz-pure, or the program dot if your system has it.\n"
-
-
-def imports_of(script: Path) -> Iterator[str]:
-    """Yield the modules that a script imports and that Python does not bring along."""
-    for node in ast.walk(ast.parse(read_text(script))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            if node.level:
-                place = f"{shown(script)}:{node.lineno}"
-                raise ValueError(f"{place}: a script is in no package: write 'import module'")
-            names = [node.module]
-        yield from (one for one in names if one.partition(".")[0] not in sys.stdlib_module_names)
-
-
-def packages_of(post: Post, script: Path) -> list[str]:
-    """Return what a chapter and its exercises need as NAME==VERSION.
-
-    Raises ValueError for a package without a version.
-    """
-    chapter = bisect_right(post.chapters, post.scripts[script][0].top.line)
-    requirements = post.folder / "requirements.in"
-    pinned = dict(re.findall(r"^([\w-]+)(==\S+)", read_text(requirements), re.MULTILINE))
-    wanted = set()
-    for one in (script, *post.scripts_of(chapter, tasks=True)):
-        for module in imports_of(one):
-            name = module.partition(".")[0]
-            wanted |= {PACKAGES.get(name, name), *NEEDS.get(module, ())}
-    if missing := sorted(wanted - set(pinned)):
-        problem = f"{shown(script)} needs {', '.join(missing)}, in no version"
-        raise ValueError(f"{shown(requirements)}: {problem}")
-    return [f"{name}{pinned[name]}" for name in pinned if name in wanted]
-
-
-def set_up(packages: list[str], has_figures: bool) -> list[Cell]:
-    """Return the cell that installs what the chapter imports, and imports what shows figures."""
-    source = INSTALL + " ".join(packages) + "\n" if packages else ""
-    source += GRAPHVIZ if any(one.startswith("graphviz-pure=") for one in packages) else ""
-    source += "from IPython.display import Image" if has_figures else ""
-    return [Cell(source.strip())] if source else []
 
 
 def origin_of(post: Post) -> Node:

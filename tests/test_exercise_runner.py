@@ -1,8 +1,6 @@
 """What the learner runs: copies made once, a line for each exercise, and the check's own line."""
 
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -144,23 +142,6 @@ def test_when_all_are_done_none_is_next(project):
     for name in ("01_one", "02_three"):
         (project / "exercises" / f"{name}.py").write_text(DONE.format(name))
     assert lines(project)[-1] == "3 of 3 done"
-
-
-def test_without_make_the_readme_copies_one_and_no_solution(tmp_path):
-    shutil.copytree(ROOT / "tangled" / "exercises", tmp_path / "tangled" / "exercises")
-    (tmp_path / "exercises").mkdir()
-    (own := tmp_path / "exercises" / "04_forgotten_zero.py").write_text("mine")
-    part = (ROOT / "README.md").read_text("utf-8").split("Without make, ")[1].split("\n#")[0]
-    commands = re.findall(r"^    (.*)$|`((?:mkdir|cp) .*?)`", part, re.MULTILINE)
-    copying = [a or b for a, b in commands if not (a or b).startswith("python ")]
-    assert copying
-    for _ in range(2):
-        subprocess.run("\n".join(copying), shell=True, cwd=tmp_path, check=False)
-        assert list((tmp_path / "exercises").iterdir()) == [own]
-        assert own.read_text() == "mine"
-    own.unlink()
-    subprocess.run("\n".join(copying), shell=True, cwd=tmp_path, check=True)
-    assert own.read_text().startswith('"""04_forgotten_zero: ')
 
 
 @pytest.mark.parametrize(

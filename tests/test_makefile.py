@@ -267,8 +267,10 @@ def test_notebooks_are_made_once_and_again_when_one_is_missing(project):
     gone.unlink()
     assert would_run(project, "notebooks") == ["notebooks"]
     assert gone.exists()
-    assert make(project, "clean").returncode == 0
-    assert gone.exists()  # it may hold somebody's work
+    assert make(project, "distclean").returncode == 0
+    assert gone.exists()  # it is in git, and may hold somebody's work
+    assert not (project / "logs").exists()
+    assert not (project / "notebooks" / ".made").exists()
 
 
 def test_help_lists_every_target_that_is_documented(project):

@@ -9,12 +9,14 @@ import base64
 import contextlib
 import io
 import json
+import platform
 import re
 import subprocess
 import sys
 import textwrap
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -22,8 +24,9 @@ import pypandoc
 import pytest
 from nbformat import NotebookNode
 
-from conftest import ROOT
-from literate import cells, notebooks
+from conftest import ROOT, chapter_of
+from literate import cells, needs, notebooks
+from literate.files import content_at, sum_at, sums_content
 from literate.run import run_command
 from literate.tangle import tangle_command
 from orgs import run
@@ -610,11 +613,16 @@ def test_a_figure_inside_a_list_is_one_line(write, with_figure, tmp_path):
 # --- what to install
 
 
-def test_a_notebook_says_what_to_install(write):
+def asked_for(cell: str) -> list[str]:
+    """Return the packages that the first cell of a notebook names."""
+    return re.findall(r'"([\w-]+==[\w.]+)",', cell.partition("\ninstall_what_is_missing(\n")[2])
+
+
+def test_a_notebook_installs_what_its_chapter_imports(write):
     used = "if False:\n    import os.path\n    import qrcode.image as q\n    from numpy import pi"
-    (line,) = sources(only(write(chapter(1, block(used)))), "code")[:1]
-    assert line == f"{notebooks.INSTALL}numpy==2.4.6 qrcode==1.0"
-    assert line.splitlines()[-1].startswith("# %pip install ")
+    (cell,) = sources(only(write(chapter(1, block(used)))), "code")[:1]
+    assert cell.endswith('\ninstall_what_is_missing(\n    "numpy==2.4.6", "qrcode==1.0",\n)')
+    assert asked_for(cell) == ["numpy==2.4.6", "qrcode==1.0"]
 
 
 def test_a_package_may_need_others(write, tmp_path):
@@ -623,9 +631,81 @@ def test_a_package_may_need_others(write, tmp_path):
     )
     pins = "scikit-learn==1\ntorchviz==2\nsetuptools==3\ngraphviz-pure==4\nunused==5\n"
     (tmp_path / "requirements.in").write_text(pins)
-    (line, *_) = sources(only(org), "code")
-    names = "scikit-learn==1 torchviz==2 setuptools==3 graphviz-pure==4"
-    assert line == f"{notebooks.INSTALL}{names}\n{notebooks.GRAPHVIZ.strip()}"
+    (cell, *_) = sources(only(org), "code")
+    assert asked_for(cell) == [
+        "scikit-learn==1",
+        "torchviz==2",
+        "setuptools==3",
+        "graphviz-pure==4",
+    ]
+    assert cell.count(f"\n{needs.GRAPHVIZ}install_what_is_missing(\n") == 1
+
+
+WANTED = ("torch==2.15.0", "torchvision==0.29.2", "numpy==2.4.6", "torchviz==0.0.3")
+COLABS = ("torch==2.8.0+cu126", "torchvision==0.23.0+cu126", "numpy==2.0.2", "other==1")
+OTHERS = "The outputs below were made with other versions than yours:"
+PIP = """
+import json, sys
+from pathlib import Path
+print("pip says")
+Path(__file__).with_name("asked.json").write_text(json.dumps(sys.argv[1:]))
+sys.exit("broken" in sys.argv[-1])
+"""
+
+
+def run_first_cell(folder: Path, there: tuple[str, ...]) -> tuple[int, str, list[str]]:
+    """Run the cell that installs WANTED where these packages are there, with a pip that notes.
+
+    Returns the exit status, what the cell printed, and what it asked of pip.
+    """
+    for package in there:
+        name, _, version = package.partition("==")
+        about = folder / f"{name}-{version}.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+    (folder / "pip").mkdir()
+    (folder / "pip" / "__init__.py").touch()
+    (folder / "pip" / "__main__.py").write_text(PIP)
+    (cell,) = needs.set_up(list(WANTED), has_figures=False)
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", cell.source],  # without the packages that are really there
+        env={"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    asked = folder / "pip" / "asked.json"
+    return ran.returncode, ran.stdout, json.loads(asked.read_text()) if asked.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("there", "installed", "said"),
+    [
+        (WANTED, "", ""),
+        (("torch==2.15.0+cu132", *WANTED[1:]), "", ""),
+        # Nothing is there: pip chooses the torchvision that belongs to this torch.
+        ((), "torch==2.15.0 torchvision numpy==2.4.6 torchviz==0.0.3", ""),
+        # On Colab: what is there is named with its own version, so that pip may not replace it.
+        (COLABS, f"torchviz==0.0.3 {' '.join(COLABS[:3])}", " ".join([OTHERS, *COLABS[:3]])),
+        ((COLABS[0], *WANTED[2:]), f"torchvision {COLABS[0]} {' '.join(WANTED[2:])}", ""),
+        ((*WANTED[:3], "torchviz==0.0.2"), "", f"{OTHERS} torchviz==0.0.2"),
+    ],
+)
+def test_the_first_cell_installs_what_is_missing_and_replaces_nothing(
+    tmp_path, there, installed, said
+):
+    said = said or (f"{OTHERS} {COLABS[0]}" if COLABS[0] in there else "")
+    status, output, asked = run_first_cell(tmp_path, there)
+    assert status == 0
+    assert asked == (["install", "--quiet", *installed.split()] if installed else [])
+    assert output == ("pip says\n" if installed else "") + (f"{said}\n" if said else "")
+
+
+def test_the_first_cell_fails_where_pip_does(tmp_path):
+    status, output, _ = run_first_cell(tmp_path, ("torchviz==0.0.broken",))
+    assert (status, output) == (1, "pip says\n")
 
 
 def test_a_package_without_a_version_is_refused(write):
@@ -721,10 +801,43 @@ def made() -> dict[str, bytes]:
     return notebooks.notebooks(ORG)
 
 
-def test_each_chapter_has_a_notebook_and_each_time_the_same(made):
+def without_outputs(content: bytes) -> list[dict]:
+    """Return the cells of a notebook without what they printed and showed."""
+    return [cell | {"outputs": []} for cell in json.loads(content)["cells"]]
+
+
+def test_each_chapter_has_a_notebook_in_git_and_it_is_the_one_that_would_be_woven(made):
+    """The one in git was woven by another process, so each weaving gives the same bytes."""
     assert [name.removesuffix(".ipynb") for name in made] == SCRIPTS
     assert len(SCRIPTS) == 14
-    assert notebooks.notebooks(ORG) == made
+    devices = {chapter_of(ROOT / "tangled" / f"{name}.py").device for name in SCRIPTS}
+    same_machine = (sys.platform, platform.machine(), devices) == ("linux", "x86_64", {"cpu"})
+    in_git = {name: content_at(ROOT / "notebooks" / name) or b'{"cells": []}' for name in made}
+    if not same_machine:  # digits and figures may differ there
+        made, in_git = (
+            {name: without_outputs(content) for name, content in every.items()}
+            for every in (made, in_git)
+        )
+    stale = [name for name in made if in_git[name] != made[name]]
+    assert stale == [], "stale in notebooks/: run 'make notebooks', and commit what changed"
+
+
+def test_the_sums_in_git_are_those_of_the_notebooks_in_git():
+    """So that 'make notebooks' may write them again."""
+    folder = ROOT / "notebooks"
+    sums = {path: sum_at(path) for path in folder.glob("*.ipynb")}
+    assert (folder / "SHA256SUMS").read_bytes() == sums_content(sums, folder)
+
+
+def test_a_notebook_holds_nothing_of_the_machine_that_wove_it(made):
+    own = {str(ROOT), str(Path.home()), sys.prefix} - {"/"}
+    for name, content in made.items():
+        notebook = read(content)
+        output = "".join(printed(notebook))
+        text = "\n".join([*(cell.source for cell in notebook.cells), output])
+        assert [path for path in own if re.search(rf"{re.escape(path)}\b", text)] == [], name
+        versions = (platform.python_version(), version("torch"), version("numpy"))
+        assert [one for one in versions if one in output] == [], name
 
 
 def test_every_notebook_is_valid(made):
@@ -772,7 +885,11 @@ def code_of(notebook: NotebookNode) -> str:
     found = sources(notebook, "code")
     has_import = any(one.startswith("from chapter_") for one in found)
     for one in found:
-        if one.startswith("Image(") or (one.startswith("%%writefile") and not has_import):
+        if (
+            one.startswith("Image(")
+            or "\ninstall_what_is_missing(\n" in one
+            or (one.startswith("%%writefile") and not has_import)
+        ):
             continue
         only_here = r"^%%writefile .*$|^from (chapter_\d\d|IPython\.display) import .*$"
         code.append(re.sub(rf"{only_here}|^__file__ = .*$", "", one, flags=re.MULTILINE))

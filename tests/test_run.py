@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import importlib
 import importlib.metadata
+import io
 import json
 import os
 import pickle
@@ -142,6 +143,14 @@ def test_a_transcript_holds_all_text_in_order_and_the_sum_of_the_script(same, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "transcript.json"]
 
 
+def takes_in_one_too_many():
+    """Return whether this Python's text layer joins 5,000 letters to 5,000 that it holds."""
+    text = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    text.write("x" * 5000)
+    text.write("y" * 5000)
+    return text.buffer.getvalue().endswith(b"y")
+
+
 CREDITED = {
     "a guarded script": (
         'if __name__ == "__main__":\n    print("first")\n\n    print("second")\n',
@@ -189,7 +198,9 @@ CREDITED = {
     ),
     "text that is held back no longer": (
         "import sys\nprint('x' * 5000)\nprint('y' * 5000)\nsys.stdout.buffer.write(b'b')\n",
-        [[2, "x" * 5000 + "\n"], [4, "b"], [3, "y" * 5000 + "\n"]],
+        [[2, "x" * 5000 + "\n"], [3, "y" * 5000], [4, "b"], [3, "\n"]]
+        if takes_in_one_too_many()
+        else [[2, "x" * 5000 + "\n"], [4, "b"], [3, "y" * 5000 + "\n"]],
     ),
     "text that is not held back": (
         "import sys\nsys.stdout.reconfigure(write_through=True)\nprint('a')\n"
