@@ -33,6 +33,7 @@ from literate.pictures import pictures
 from literate.post import Post
 from literate.search import index_of
 from literate.sections import Heading
+from literate.touch import data_script, script_of, style_of, touched
 
 FRAME = Path(__file__).with_name("site")
 PAGE = Path(__file__).with_name("page")  # whose style and script the site shares
@@ -135,6 +136,14 @@ def along_html(post: Post) -> str:
     return f'<p class="along">To read without a network, take the whole post along as {named}.</p>'
 
 
+def touch_html(page: Page) -> str:
+    """Return what a page with figures to touch needs: where their data are, and their script."""
+    if not (names := touched(page.nodes)):
+        return ""
+    places = [f'<template id="data-{n}" data-source="assets/{n}.js"></template>' for n in names]
+    return "\n".join([*places, '<script src="assets/touch.js" defer></script>\n'])
+
+
 def bodies_of(post: Post, pages: list[Page], places: dict[str, str]) -> list[str]:
     """Return what stands on each page as HTML."""
     visitors = visitors_of(post, Form(lower=0, links=script_links(post)))
@@ -165,6 +174,7 @@ def html_pages(post: Post, pages: list[Page], places: dict[str, str]) -> dict[st
             "first": pages[-1 if len(pages) == 1 else 1].name,
             "along": "" if page.heading else along_html(post),
             "body": body,
+            "touch": touch_html(page),
             "elsewhere": others.replace("<", "\\u003c"),
             "turns": turns_html(before[number], after[number]),
             "footer": footer,
@@ -183,10 +193,15 @@ def site_of(post: Post, folder: Path) -> dict[str, bytes]:
     pages = pages_of(post)
     places = places_of(post, pages)
     files = {name: html.encode() for name, html in html_pages(post, pages, places).items()}
-    style = read_text(PAGE / "page.css") + read_text(FRAME / "site.css")
-    script = read_text(PAGE / "page.js") + read_text(FRAME / "site.js")
-    files |= {"assets/site.css": style.encode(), "assets/site.js": script.encode()}
-    files["assets/search.js"] = (FRAME / "search.js").read_bytes()
+    names = touched(post.document["blocks"])
+    texts = {
+        "site.css": read_text(PAGE / "page.css") + read_text(FRAME / "site.css") + style_of(names),
+        "site.js": read_text(PAGE / "page.js") + read_text(FRAME / "site.js"),
+        "search.js": read_text(FRAME / "search.js"),
+    }
+    texts |= {"touch.js": script_of(names)} if names else {}
+    texts |= {f"{name}.js": data_script(name, post.folder) for name in names}
+    files |= {f"assets/{name}": text.encode() for name, text in texts.items()}
     titles = {heading.key: heading.title for heading in post.headings}
     chapters = {page.name: page.nodes for page in pages if page.heading}
     files["assets/search-index.js"] = index_of(chapters, titles)

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-ADDRESSES = {"href", "src", "srcset", "poster"}
+ADDRESSES = {"href", "src", "srcset", "poster", "data-source"}
 
 
 class Reader(HTMLParser):
