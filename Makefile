@@ -4,6 +4,7 @@ ORG      := pytorch-first-principles.org
 PAGE     := pytorch-first-principles.html
 EPUB     := $(PAGE:.html=.epub)
 PDF      := $(PAGE:.html=.pdf)
+SITE     := site
 CHAPTERS := 01_data 02_tensors 03_gradient_descent 04_autograd 05_computation_graph 06_optimizer \
             07_loss 08_model 09_dataset 10_training_loop 11_checkpoint_and_scheduler \
             12_parallelism 13_hyperparameter_search 14_autoencoder
@@ -23,7 +24,9 @@ MNIST    := $(addprefix data/MNIST/raw/,train-images-idx3-ubyte train-labels-idx
 # The builder. Its parts are named by what must be made again when they change.
 TANGLER  := $(addprefix literate/,__main__.py files.py org.py tangle.py)
 BINDER   := $(addprefix literate/,books.py epub.py pdf.py) $(wildcard literate/books/*)
-WEAVER   := $(TANGLER) $(filter-out $(TANGLER) $(BINDER) $(addprefix literate/,watch.py exercises.py doctor.py), \
+FOR_SITE := $(addprefix literate/,pages.py pictures.py search.py site.py) $(wildcard literate/site/*)
+WEAVER   := $(TANGLER) $(filter-out $(TANGLER) $(BINDER) $(FOR_SITE) \
+            $(addprefix literate/,watch.py exercises.py doctor.py), \
             $(wildcard literate/*.py literate/page/*))
 
 # With PYTHON=/path/to/python that environment is used as it is; without, .venv is made.
@@ -35,6 +38,11 @@ else
   ENVIRONMENT := .venv/installed
   FOR_TESTS   := .venv/installed-for-tests
 endif
+# Where the project lies on a forge, as https://github.com/NAME/PROJECT, for the footers' links to the source
+# and to where an error is reported; and where the site will be, for its previews. Both may be empty.
+REPOSITORY    ?=
+SITE_URL      ?=
+export REPOSITORY SITE_URL
 SYSTEM_PYTHON ?= python3
 PORT          ?= 5500
 LITERATE      := $(PYTHON) -m literate
@@ -61,6 +69,13 @@ KEPT := $(foreach chapter,$(CHAPTERS),$($(chapter)_keeps:%=checkpoints/%.json))
 # Expands to FORCE where one of the files is missing, to nothing where all are there.
 if-missing = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
 
+# The file .addresses holds the two as they were; it is new where one of them is another by now.
+ADDRESSES := $(if $(REPOSITORY)$(SITE_URL),REPOSITORY=$(REPOSITORY) SITE_URL=$(SITE_URL))
+ADDRESSED := $(if $(ADDRESSES),.addresses,$(wildcard .addresses))
+EARLIER   := $(if $(wildcard .addresses),$(shell cat .addresses))
+.addresses: $(if $(subst x$(ADDRESSES),,x$(EARLIER))$(subst x$(EARLIER),,x$(ADDRESSES)),FORCE)
+	@echo '$(ADDRESSES)' > $@
+
 # Scripts run side by side, one for each core and at most four, unless -j says otherwise. Not where
 # another make has called this one, nor for watch, which calls make itself.
 ifeq ($(MAKELEVEL)$(filter watch,$(MAKECMDGOALS)),0)
@@ -74,7 +89,7 @@ export OPENBLAS_THREAD_TIMEOUT := 4
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle diffs watch epub pdf notebooks exercises exercise data test verify bench lint lock help \
+.PHONY: all tangle diffs watch epub pdf site audit notebooks exercises exercise data test verify bench lint lock help \
         doctor clean distclean FORCE $(CHAPTERS) $(CHECKS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
@@ -142,7 +157,7 @@ $(CHAPTERS): %: logs/%.log
 
 # --- from prose, scripts and logs to the page
 
-$(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(KEPT) $(WEAVER) | $(ENVIRONMENT)
+$(PAGE): $(ORG) $(SCRIPTS) $(RUNS) $(KEPT) $(WEAVER) $(wildcard CONTRIBUTING.md) $(ADDRESSED) | $(ENVIRONMENT)
 	$(LITERATE) page $(ORG) $@
 	@touch $@
 
@@ -154,12 +169,27 @@ watch: .tangled  ## make the page at each save of the Org file, and reload it in
 epub: $(EPUB)  ## make an EPUB of the whole post
 pdf: $(PDF)  ## make a PDF of the whole post, A4, about 290 pages
 
-$(EPUB): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) | $(ENVIRONMENT)
+$(EPUB): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) $(ADDRESSED) | $(ENVIRONMENT)
 	$(LITERATE) epub $(ORG) $@
 	@touch $@
 
-$(PDF): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) | $(ENVIRONMENT)
+$(PDF): $(ORG) $(SCRIPTS) $(RUNS) $(WEAVER) $(BINDER) $(ADDRESSED) | $(ENVIRONMENT)
 	$(LITERATE) pdf $(ORG) $@
+	@touch $@
+
+# --- to a site: a page for each chapter, and beside them what one can take along
+
+site: $(SITE)/SHA256SUMS  ## write the site, a page for each chapter, into site/: open site/index.html
+
+$(SITE)/SHA256SUMS: $(PAGE) notebooks/.made $(FOR_SITE) $(wildcard $(EPUB) $(PDF))
+	$(LITERATE) site $(ORG) $(SITE)
+	@touch $@
+
+audit: site tests/audit/node_modules/.made  ## let Lighthouse look at each page of the site, or at those in WORDS: half a minute for each
+	$(PYTHON) tests/audit/audit.py $(SITE) $(WORDS)
+
+tests/audit/node_modules/.made: tests/audit/package-lock.json
+	npm ci --prefix tests/audit --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 # --- and to notebooks, all of them by one command. They are in git, and a test finds stale ones.
@@ -196,7 +226,7 @@ SIDE_BY_SIDE := -n logical --maxprocesses 4
 test: lint $(PAGE) | $(FOR_TESTS)  ## check what the run left, and the builder on small posts: a few minutes
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadfile --ignore tests/long
 
-verify: $(PAGE) notebooks | $(FOR_TESTS)  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
+verify: $(PAGE) notebooks site | $(FOR_TESTS)  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
 
 # One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
@@ -232,8 +262,8 @@ help:  ## list these targets
 doctor:  ## print what a report of an error should say; it installs nothing
 	@$(if $(ENVIRONMENT),$(firstword $(wildcard $(PYTHON)) $(SYSTEM_PYTHON)),$(PYTHON)) -m literate doctor
 
-clean:  ## remove the page, the books, logs and checkpoints; keep the figures, the data and the environment
-	rm -rf $(PAGE) $(EPUB) $(PDF) logs checkpoints .tangled .pytest_cache .ruff_cache
+clean:  ## remove the page, the books, the site, logs and checkpoints; keep the figures, the data and the environment
+	rm -rf $(PAGE) $(EPUB) $(PDF) $(SITE) logs checkpoints .tangled .addresses .pytest_cache .ruff_cache
 
 distclean: clean  ## remove the data, TensorBoard's runs and the environment, too
-	rm -rf data runs .venv notebooks/.made
+	rm -rf data runs .venv notebooks/.made tests/audit/node_modules

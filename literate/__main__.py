@@ -58,6 +58,9 @@ def command_line() -> argparse.ArgumentParser:
     command = commands.add_parser("page", help="make a web page of prose, code and outputs")
     command.add_argument("org", type=Path)
     command.add_argument("html", type=Path)
+    command = commands.add_parser("site", help="make a site with a page for each chapter")
+    command.add_argument("org", type=Path)
+    command.add_argument("folder", type=Path)
     command = commands.add_parser("epub", help="make an EPUB of prose, code and outputs")
     command.add_argument("org", type=Path)
     command.add_argument("epub", type=Path)
@@ -116,6 +119,10 @@ def call(chosen: argparse.Namespace) -> int:
         from literate.page import page_command
 
         return page_command(chosen.org, chosen.html)
+    if chosen.command == "site":
+        from literate.site import site_command
+
+        return site_command(chosen.org, chosen.folder)
     if chosen.command == "epub":
         from literate.epub import epub_command
 
@@ -145,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status, or minus the signal that ended a script."""
     chosen = command_line().parse_args(arguments)
     place = getattr(chosen, "org", None) or getattr(chosen, "script", Path("exercises"))
-    weaves = chosen.command in ("numbers", "page", "epub", "pdf", "notebooks")
+    weaves = chosen.command in ("numbers", "page", "site", "epub", "pdf", "notebooks")
     with one_line_errors(place), no_collecting() if weaves else contextlib.nullcontext():
         return call(chosen)
 

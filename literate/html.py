@@ -21,6 +21,7 @@ from literate.nodes import Node, Visitor, div, walk, words, write
 from literate.numbers import read_constants
 from literate.post import TOUCH, Post
 from literate.safe import elements, line_of
+from literate.sections import Heading
 from literate.touch import box, touch_of
 
 FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded after the second
@@ -31,10 +32,10 @@ HIDDEN = {"set-up": "Set-up", "check": "Check"}  # blocks that are folded away
 
 
 class Form(NamedTuple):
-    """What differs between forms: how many levels lower headings are, and a script's address."""
+    """What differs between forms: how much lower headings are, and the links to a script."""
 
     lower: int
-    address: Callable[[Path], str]
+    links: Callable[[Path], str]  # HTML: where the script is to be had
 
 
 def raw(html: str, kind: str = "RawBlock") -> Node:
@@ -134,9 +135,8 @@ def figure_html(post: Post, node: Node) -> Node:
 
 def script_line(post: Post, form: Form, script: Path) -> str:
     """Return a line of HTML that names a script, and says where it is to be had."""
-    link = f'<a href="{form.address(script)}" download="{script.name}">download</a>'
     path = script.relative_to(post.folder)
-    return f'<p class="script" id="{script.name}"><code>{path}</code> {link}</p>'
+    return f'<p class="script" id="{script.name}"><code>{path}</code> {form.links(script)}</p>'
 
 
 def heading_html(post: Post, form: Form, chapters: Iterator[int], node: Node) -> Node:
@@ -149,6 +149,17 @@ def heading_html(post: Post, form: Form, chapters: Iterator[int], node: Node) ->
     scripts = post.scripts_of(next(chapters)) if level == 1 else []
     lines = "".join(script_line(post, form, script) for script in scripts)
     return div("", [], [], [heading, raw(lines)])
+
+
+def contents_html(headings: Iterable[Heading], address: Callable[[Heading], str]) -> str:
+    """Return headings as a list of links, each with the list of those below it."""
+    html, before = "", 0
+    for heading in headings:
+        level = heading.level
+        html += "<ol>" if level > before else "</li>" + "</ol></li>" * (before - level)
+        html += f'<li><a href="{escape(address(heading))}">{escape(heading.title)}</a>'
+        before = level
+    return html + "</li></ol>" * before
 
 
 def breakable(node: Node) -> Node:
@@ -198,7 +209,10 @@ def halves(document: Node) -> list[Node]:
 def html_of(documents: Iterable[Node]) -> list[str]:
     """Return documents as HTML, written side by side."""
     # Pygments has coloured the code, so pandoc need not load its own colours.
-    return write(documents, "html5", "--mathml", "--wrap=none", "--syntax-highlighting=none")
+    options = ("--mathml", "--wrap=none", "--syntax-highlighting=none")
+    # In formulas of several lines browsers make fractions small, as if they stood in a sentence.
+    large = '<mtable displaystyle="true">'
+    return [html.replace("<mtable>", large) for html in write(documents, "html5", *options)]
 
 
 def look_ahead(post: Post) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from string import Template
 
 from literate.files import read_text, shown, write_all
-from literate.html import Form, halves, html_of, look_ahead, visitors_of
+from literate.footer import footer_html
+from literate.html import Form, contents_html, halves, html_of, look_ahead, visitors_of
 from literate.nodes import walk
 from literate.numbers import print_problems, unchecked
 from literate.post import Post
@@ -25,19 +26,10 @@ def encoded(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def script_address(script: Path) -> str:
-    """Return an address that holds a script."""
-    return f"data:text/plain;base64,{encoded(script)}"
-
-
-def contents_html(post: Post) -> str:
-    """Return the list of chapters, each with the list of its sections."""
-    html, before = "", 0
-    for level, key, title, _ in post.headings:
-        html += "<ol>" if level > before else "</li>" + "</ol></li>" * (before - level)
-        html += f'<li><a href="#{escape(key)}">{escape(title)}</a>'
-        before = level
-    return html + "</li></ol>" * before
+def script_link(script: Path) -> str:
+    """Return a link that holds a script."""
+    address = f"data:text/plain;base64,{encoded(script)}"
+    return f'<a href="{address}" download="{script.name}">download</a>'
 
 
 def embedded(html: str, folder: Path) -> str:
@@ -51,7 +43,7 @@ def embedded(html: str, folder: Path) -> str:
 
 def page_of(post: Post) -> str:
     """Return the page of a post; raise ValueError where it cannot show something."""
-    form = Form(lower=1, address=script_address)  # the page's own title is the highest
+    form = Form(lower=1, links=script_link)  # the page's own title is the highest
     names = touched(post.document["blocks"])
     body = "".join(html_of(halves(walk(post.document, visitors_of(post, form)))))
     return Template(read_text(FRAME / "page.html")).substitute(
@@ -59,8 +51,9 @@ def page_of(post: Post) -> str:
         style=read_text(FRAME / "page.css") + style_of(names),
         script=read_text(FRAME / "page.js") + script_of(names),
         data=data_inside(names, post.folder),
-        contents=contents_html(post),
+        contents=contents_html(post.headings, lambda heading: f"#{heading.key}"),
         body=embedded(body, post.folder),
+        footer=footer_html(post),
     )
 
 

@@ -11,11 +11,12 @@ from sources import ORG
 
 PAGE = ORG.replace(".org", ".html")
 
-# It tangles as Python does; of a run, the page, books and notebooks it only makes the files.
+# It tangles as Python does; of a run, page, site, books and notebooks it only makes the files.
 STAND_IN = """#!/bin/sh
 case "$3" in
   tangle) exec {python} "$@" ;;
   run) echo "what ${{4##*/}} printed"; {trouble} touch "$5" "$6" ;;
+  site) mkdir -p site; touch site/SHA256SUMS ;;
   notebooks)
     mkdir -p notebooks
     for s in tangled/[01]*.py; do s="${{s##*/}}"; touch "notebooks/${{s%.py}}.ipynb"; done ;;

@@ -10,6 +10,7 @@ ORG = "pytorch-first-principles.org"
 
 # What a make that runs us hands down, and what a reader may have set for the scripts.
 FROM_ABOVE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "EPOCHS"}
+FROM_ABOVE |= {"REPOSITORY", "SITE_URL"}
 
 
 def environment_without(names: Collection[str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ COMMANDS = [
     "run",
     "numbers",
     "page",
+    "site",
     "epub",
     "pdf",
     "notebooks",
@@ -58,6 +59,7 @@ CALLS = {
     ),
     "numbers p.org": ("numbers", "numbers_command", [Path("p.org")]),
     "page p.org p.html": ("page", "page_command", [Path("p.org"), Path("p.html")]),
+    "site p.org s": ("site", "site_command", [Path("p.org"), Path("s")]),
     "epub p.org p.epub": ("epub", "epub_command", [Path("p.org"), Path("p.epub")]),
     "pdf p.org p.pdf": ("pdf", "pdf_command", [Path("p.org"), Path("p.pdf")]),
     "notebooks p.org n": ("notebooks", "notebooks_command", [Path("p.org"), Path("n")]),
@@ -84,7 +86,7 @@ def test_a_command_is_called_with_what_it_was_given(line, monkeypatch):
 
     def command(*arguments):
         called.append(list(arguments))
-        weaves = module in ("numbers", "page", "epub", "pdf", "notebooks")
+        weaves = module in ("numbers", "page", "site", "epub", "pdf", "notebooks")
         assert gc.isenabled() == (not weaves)
         return 7
 

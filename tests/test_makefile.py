@@ -84,6 +84,8 @@ def test_a_new_tangler_tangles_again_and_runs_no_chapter(project, name):
     "name",
     [
         "page.py",
+        "html.py",
+        "footer.py",
         "post.py",
         "numbers.py",
         "diffs.py",
@@ -257,6 +259,48 @@ def test_a_book_is_made_again_when_its_look_or_the_post_changes(project, form, l
     assert would_run(project, form) == ["tangle", form]
     assert make(project, "clean").returncode == 0
     assert not list(project.glob(f"*.{form}"))
+
+
+def test_the_site_is_made_of_page_and_notebooks_and_once(project):
+    assert would_run(project, "site") == ["notebooks", "site"]
+    assert_nothing_to_do(project, "site")
+    change(project, PROSE, "You know Python and some NumPy,")
+    assert would_run(project, "site") == ["tangle", "page", "notebooks", "site"]
+    assert_nothing_to_do(project, "site")
+
+
+def renew(path, project):
+    """Touch a file after the site was made: the clock of a file system may stand for some ms."""
+    path.touch()
+    after = (project / "site" / "SHA256SUMS").stat().st_mtime_ns + 1_000_000
+    os.utime(path, ns=(after, after))
+
+
+@pytest.mark.parametrize("name", ["site.py", "search.py", "pictures.py", "site/search.js"])
+def test_what_only_the_site_needs_makes_only_the_site_again(project, name):
+    would_run(project, "site")
+    assert (project / "literate" / name).exists()
+    renew(project / "literate" / name, project)
+    assert_nothing_to_do(project)
+    assert would_run(project, "site") == ["site"]
+    assert_nothing_to_do(project, "site")
+
+
+def test_a_book_that_is_new_makes_the_site_again(project):
+    would_run(project, "site")
+    renew((project / ORG).with_suffix(".epub"), project)
+    assert would_run(project, "site") == ["site"]
+    assert_nothing_to_do(project, "site")
+
+
+def test_another_address_weaves_page_and_site_again_and_runs_no_chapter(project):
+    would_run(project, "site")
+    there = "REPOSITORY=https://a.org/b"
+    for place in (["SITE_URL=https://a.org/b"], [there], [there, "SITE_URL=https://c.org"], []):
+        again = make(project, "site", *place, python=stand_in(project))
+        assert commands(again) == ["page", "site"], place
+        same = make(project, "site", *place, python=stand_in(project))
+        assert same.stdout == "make: Nothing to be done for 'site'.\n", place
 
 
 def test_notebooks_are_made_once_and_again_when_one_is_missing(project):

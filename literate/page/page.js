@@ -1,14 +1,19 @@
 "use strict";
 
-// The code of a block, with each reference replaced by the code it stands for.
+// Named code that stands on other pages, by its name; where there is one page there is none.
+const elsewhere = JSON.parse(document.getElementById("elsewhere")?.textContent ?? "{}");
+
+// Code with each reference replaced by the code it stands for.
+function expanded(code) {
+  return code.replace(/^([ \t]*)[<]<(\S+)>>$/gm, (line, indent, name) => {
+    const target = document.getElementById("code-" + name);
+    const found = target ? codeOf(target) : name in elsewhere ? expanded(elsewhere[name]) : line;
+    return found === line ? line : found.replace(/^/gm, indent);
+  });
+}
+
 function codeOf(block) {
-  return block.querySelector("code").textContent.replace(
-    /^([ \t]*)[<]<(\S+)>>$/gm,
-    (line, indent, name) => {
-      const target = document.getElementById("code-" + name);
-      return target ? codeOf(target).replace(/^/gm, indent) : line;
-    },
-  );
+  return expanded(block.querySelector("code").textContent);
 }
 
 function addCopyButton(block) {
@@ -24,7 +29,6 @@ function addCopyButton(block) {
   block.querySelector("pre").before(button);
 }
 
-document.documentElement.classList.add("live");
 document.querySelectorAll(".block").forEach(addCopyButton);
 
 // A link to a block whose code is folded shows the code.
@@ -36,9 +40,9 @@ function unfoldTarget() {
 addEventListener("hashchange", unfoldTarget);
 unfoldTarget();
 
-const contents = document.querySelector("nav > details");
+const contents = document.querySelector(".contents > details");
 const narrow = matchMedia("(max-width: 60rem)");
-const headings = [...document.querySelectorAll("h2[id], h3[id]")];
+const headings = [...document.querySelectorAll("main :is(h1, h2, h3)[id]")];
 let current = null;
 
 // Mark in the contents the last heading that has reached the top of the window.
@@ -51,7 +55,7 @@ function showWhere() {
   contents.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const link = contents.querySelector(`a[href="#${CSS.escape(heading.id)}"]`);
   link.setAttribute("aria-current", "true");
-  const chapter = link.closest("nav > details > ol > li");
+  const chapter = link.closest(".contents > details > ol > li");
   chapter.classList.add("here");
   const title = chapter.querySelector("a").textContent;
   contents.querySelector("summary").textContent = narrow.matches ? title : "Contents";
@@ -65,12 +69,14 @@ function fold() {
   showWhere();
 }
 
-narrow.addEventListener("change", fold);
-contents.addEventListener("click", (event) => {
-  if (narrow.matches && event.target.closest("a")) contents.open = false;
-});
-addEventListener("scroll", () => requestAnimationFrame(showWhere), { passive: true });
-fold();
+if (contents) {
+  narrow.addEventListener("change", fold);
+  contents.addEventListener("click", (event) => {
+    if (narrow.matches && event.target.closest("a")) contents.open = false;
+  });
+  addEventListener("scroll", () => requestAnimationFrame(showWhere), { passive: true });
+  fold();
+}
 
 let unfolded = [];
 addEventListener("beforeprint", () => {

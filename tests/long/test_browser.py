@@ -7,17 +7,16 @@ fail.
 
 import base64
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
+from browsing import AXE, LOOK_NAMES, LOOKS, chromium, need, wider_than_the_page
 from conftest import POST, ROOT, TANGLED
 from literate import org, tangle
 from literate.html import WIDE
@@ -25,30 +24,15 @@ from literate.post import Post
 
 ORG = ROOT / "pytorch-first-principles.org"
 PAGE = ORG.with_suffix(".html")
-AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
-LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
-LOOK_NAMES = [f"{width}-{scheme}" for width, scheme in LOOKS]
 HEADINGS = re.findall(r"^\*+ (.*)$", re.sub(r"(?s)\n#\+begin_src.*?\n#\+end_src", "", POST), re.M)
 CHAPTERS = re.findall(r"^\* (\d+\. .*)$", POST, re.MULTILINE)
-
-
-def need(there: object, hint: str) -> None:
-    """Skip a test that lacks a tool, or fail where that must not happen."""
-    if not there:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(hint)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Yield a headless Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    need(program, "no Chromium here: apt install chromium, or CHROMIUM=/path/to/it")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that a container does not give; the page is ours.
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def open_page(browser: Browser, width: int = 1280, scheme: str = "light", **options) -> Page:
@@ -116,25 +100,6 @@ def found(page: Page, selector: str) -> Locator:
         selector,
     )
     return page.locator(f'[data-found="{selector}"]')
-
-
-def wider_than_the_page(page: Page, width: int) -> list[str]:
-    """Return the elements that stick out at a side, but for those in a part that scrolls."""
-    return page.evaluate(
-        """(width) => {
-            const scrolls = (e) => e && e !== document.documentElement
-                && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-            const sticksOut = (e) => {
-                const { left, right } = e.getBoundingClientRect();
-                return right > left && (left < 0 || right > width + 1);
-            };
-            const all = [document.documentElement, ...document.querySelectorAll("body *")];
-            const wide = document.documentElement.scrollWidth > width ? ["the page"] : [];
-            return wide.concat(all.filter((e) => sticksOut(e) && !e.matches(".skip")
-                && !scrolls(e.parentElement)).map((e) => e.outerHTML.slice(0, 80)));
-        }""",
-        width,
-    )
 
 
 def test_the_page_does_not_scroll_sideways(look):
@@ -667,8 +632,8 @@ def test_axe_finds_no_violation(audits, look):
     assert unsure <= {"color-contrast", "label-content-name-mismatch"}
 
 
-def test_the_lock_of_axe_names_its_hash_and_no_host():
+def test_the_lock_names_hashes_and_no_host():
     lock = json.loads((AXE.parents[2] / "package-lock.json").read_text(encoding="utf-8"))
-    axe = lock["packages"]["node_modules/axe-core"]
-    assert axe["integrity"].startswith("sha512-")
+    for name in ("axe-core", "vnu-jar"):
+        assert lock["packages"][f"node_modules/{name}"]["integrity"].startswith("sha512-")
     assert "://" not in json.dumps(lock)

@@ -1,0 +1,58 @@
+"""The foot of every web page: when and with what it was run, licences, source, and errors.
+
+Where the project lies on a forge is in the variable REPOSITORY, as https://github.com/NAME/PROJECT.
+Without it the source is a file beside the page, if there is one, and the page itself says how to
+report an error, in the words of CONTRIBUTING.md.
+"""
+
+import os
+import re
+from html import escape
+
+from literate.colophon import facts_of
+from literate.files import read_text, shown
+from literate.pandoc import converting
+from literate.post import Post
+
+LICENCES = """\
+<p>Code: <a href="https://opensource.org/license/mit">MIT licence</a> (the file LICENSE).
+Prose and figures: <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>
+(the file LICENSE-text).</p>"""
+REPORT = "Report an error"  # the heading in CONTRIBUTING.md, and the words of the link
+
+
+def address_in(variable: str) -> str:
+    """Return the address that an environment variable holds, without a slash at its end.
+
+    Raises ValueError for one that is not of the web.
+    """
+    address = os.environ.get(variable, "").strip()
+    if address and not re.fullmatch(r'https?://[^\s"<>?#]+', address):
+        raise ValueError(f"{variable} is {address!r}: it begins with https:// and names no place")
+    return address.rstrip("/")
+
+
+def how_to_report(post: Post) -> str:
+    """Return what CONTRIBUTING.md says of reporting an error as HTML, or nothing without it."""
+    path = post.folder / "CONTRIBUTING.md"
+    if not path.exists():
+        return ""
+    found = re.search(rf"^## {REPORT}\n(.*?)(?=^## |\Z)", read_text(path), re.M | re.S)
+    if not found:
+        raise ValueError(f"{shown(path)} has no section '{REPORT}', which the footer shows")
+    plain = re.sub(r"\[([^]]+)\]\((?!https:)[^)]*\)", r"\1", found[1])  # files are not beside it
+    with converting(plain, "--from=commonmark", "--to=html5", "--wrap=none") as result:
+        return f"<details><summary>{REPORT}</summary>\n{result()}</details>"
+
+
+def footer_html(post: Post, source: str = "") -> str:
+    """Return the footer of a page. 'source' is the address of the Org file, if it is beside it."""
+    repository = escape(address_in("REPOSITORY"))
+    source = repository or escape(source)
+    links = [f'<a href="{source}">Source</a>'] if source else []
+    links += [f'<a href="{repository}/issues">{REPORT}</a>'] if repository else []
+    lines = [f"<p>{escape(str(facts_of(post)))}.</p>"] if post.runs else []
+    lines += [LICENCES]
+    lines += [f"<p>{' · '.join(links)}</p>"] if links else []
+    lines += [] if repository else [how_to_report(post)]
+    return "\n".join(["<footer>", *filter(None, lines), "</footer>"])
