@@ -357,6 +357,22 @@ def test_the_sliders_change_the_path_and_a_line_says_what_happens(desktop, rate,
     assert "goes from 2.7422 to 0.0081" in state(figure)["said"]
 
 
+def test_beyond_the_limit_it_diverges_from_wherever_it_starts(desktop):
+    said = desktop.evaluate(
+        """(data) => {
+            const bowl = bowlOf(data);
+            const start = [bowl.minimum[0] + 1e-6, bowl.minimum[1]];
+            return [0.805, 0.81].map((rate) =>
+                verdict(data, bowl, descend(data, start, rate, 80), rate, 80));
+        }""",
+        DESCENT,
+    )
+    assert [one.split("0.0080 to 0.0080")[1] for one in said] == [
+        ". The lowest is 0.0080.",
+        ": it diverges, slowly.",
+    ]
+
+
 def test_the_sliders_are_moved_by_keys(desktop):
     figure = alive(desktop, "descent")
     figure.locator("#descent-rate").focus()
