@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_browser import AXE, LOOK_NAMES, LOOKS, need, open_page
 from test_browser import browser as browser  # the fixture
+from test_browser import open_page
 from torch import nn
 
+from browsing import AXE, LOOK_NAMES, LOOKS, need
 from conftest import ROOT, TANGLED, chapter_of
 from literate.touch import KINDS, box, data_script, script_of, style_of, unpacked
 
@@ -556,4 +557,29 @@ def test_data_in_a_file_of_their_own(browser: Browser, tmp_path: Path, there: bo
             expect(figure.locator(".said")).not_to_have_text("")
         else:
             expect(figure).to_be_hidden()
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "chapter"), [("descent", "03_gradient_descent"), ("decoder", "14_autoencoder")]
+)
+def test_they_live_on_the_site_from_the_disk(browser, name, chapter):
+    """There the data lie in a file, which is asked for when the figure comes near."""
+    path = ROOT / "site" / f"{chapter}.html"
+    need(path.exists(), "no site here: make site")
+    page = browser.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    assert f"{name}.js" not in asked
+    figure = alive(page, name)
+    assert asked.count(f"{name}.js") == 1
+    before = state(figure)
+    drag(page, "mouse", figure.locator(".handle"), (60, -40))
+    dragged = state(figure)
+    drag(page, "keys", figure.locator(".handle"), (-30, 20))
+    after = state(figure)
+    assert before["drawn"] != dragged["drawn"] != after["drawn"]
+    assert complaints == []
     page.close()
