@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_browser import AXE, LOOK_NAMES, LOOKS, need, open_page
 from test_browser import browser as browser  # the fixture
+from test_browser import open_page
 from torch import nn
 
+from browsing import AXE, LOOK_NAMES, LOOKS, need
 from conftest import ROOT, TANGLED, chapter_of
 from literate.touch import KINDS, box, data_script, script_of, style_of, unpacked
 
@@ -357,6 +358,22 @@ def test_the_sliders_change_the_path_and_a_line_says_what_happens(desktop, rate,
     assert "goes from 2.7422 to 0.0081" in state(figure)["said"]
 
 
+def test_beyond_the_limit_it_diverges_from_wherever_it_starts(desktop):
+    said = desktop.evaluate(
+        """(data) => {
+            const bowl = bowlOf(data);
+            const start = [bowl.minimum[0] + 1e-6, bowl.minimum[1]];
+            return [0.805, 0.81].map((rate) =>
+                verdict(data, bowl, descend(data, start, rate, 80), rate, 80));
+        }""",
+        DESCENT,
+    )
+    assert [one.split("0.0080 to 0.0080")[1] for one in said] == [
+        ". The lowest is 0.0080.",
+        ": it diverges, slowly.",
+    ]
+
+
 def test_the_sliders_are_moved_by_keys(desktop):
     figure = alive(desktop, "descent")
     figure.locator("#descent-rate").focus()
@@ -540,4 +557,29 @@ def test_data_in_a_file_of_their_own(browser: Browser, tmp_path: Path, there: bo
             expect(figure.locator(".said")).not_to_have_text("")
         else:
             expect(figure).to_be_hidden()
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "chapter"), [("descent", "03_gradient_descent"), ("decoder", "14_autoencoder")]
+)
+def test_they_live_on_the_site_from_the_disk(browser, name, chapter):
+    """There the data lie in a file, which is asked for when the figure comes near."""
+    path = ROOT / "site" / f"{chapter}.html"
+    need(path.exists(), "no site here: make site")
+    page = browser.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    assert f"{name}.js" not in asked
+    figure = alive(page, name)
+    assert asked.count(f"{name}.js") == 1
+    before = state(figure)
+    drag(page, "mouse", figure.locator(".handle"), (60, -40))
+    dragged = state(figure)
+    drag(page, "keys", figure.locator(".handle"), (-30, 20))
+    after = state(figure)
+    assert before["drawn"] != dragged["drawn"] != after["drawn"]
+    assert complaints == []
     page.close()
