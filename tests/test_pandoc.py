@@ -28,7 +28,7 @@ def test_it_converts_a_text():
 
 
 def test_it_converts_more_than_a_pipe_holds():
-    text = "word " * 100_000
+    text = "word " * 20_000  # 100 kB, where a pipe holds 64
     with pandoc.converting(text, "--from=org", "--to=plain", "--wrap=none") as result:
         assert result().split() == text.split()
 
@@ -87,7 +87,7 @@ def test_documents_are_written_side_by_side_in_their_order():
 
 def test_halves_of_the_page_are_as_the_whole():
     """The halves of the real post together are the bytes that pandoc writes of the whole."""
-    woven = Post(ROOT / "pytorch-first-principles.org").document
+    woven = posts.the_post().document
     assert not any(node["t"] == "Note" for node in elements(woven["blocks"]))
     options = ("--mathml", "--wrap=none", "--syntax-highlighting=none")
     assert page.html_of(woven) == nodes.write([woven], "html5", *options)[0]
