@@ -195,7 +195,11 @@ def chapters_of(post: Post) -> dict[Path, list[Node]]:
 
 def notebooks(org: Path) -> dict[str, bytes]:
     """Return the notebooks of an Org file, by the name of the file each goes into."""
-    post = Post(org)
+    return notebooks_of(Post(org))
+
+
+def notebooks_of(post: Post) -> dict[str, bytes]:
+    """Return the notebooks of a post, by the name of the file each goes into."""
     chapters = chapters_of(post)
     targets = {
         node["c"][node["t"] == "Header"][0]: f"{path.stem}.ipynb"

@@ -1,6 +1,7 @@
 """Small posts for the tests of the woven document: their text, and a run of their scripts."""
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -9,6 +10,7 @@ import sys
 import zlib
 
 import orgs
+from conftest import ROOT
 from literate.files import sum_at
 from literate.post import Post
 
@@ -17,6 +19,13 @@ CHAPTER = (
     "* {0}\n:PROPERTIES:\n:CUSTOM_ID: {1}\n:header-args:python: :tangle tangled/{1}.py\n:END:\n\n"
 )
 FIGURE = "#+caption: A figure with =code=.\n#+attr_html: :alt All black & flat\n[[file:{}.png]]\n\n"
+
+
+@functools.cache
+def the_post():
+    """Return the post of this project with its runs; woven once for all tests of a worker."""
+    assert (ROOT / "logs").exists(), "these tests look at what 'make all' made: run it first"
+    return Post(ROOT / "pytorch-first-principles.org")
 
 
 def chapter(title, script, text):

@@ -30,6 +30,7 @@ from literate.files import content_at, sum_at, sums_content
 from literate.run import run_command
 from literate.tangle import tangle_command
 from orgs import run
+from posts import the_post
 
 ORG = ROOT / "pytorch-first-principles.org"
 SCRIPTS = sorted(path.stem for path in (ROOT / "tangled").glob("[0-9][0-9]_*.py"))
@@ -798,7 +799,7 @@ def test_a_post_without_numbered_scripts_is_refused(write):
 @pytest.fixture(scope="module")
 def made() -> dict[str, bytes]:
     """Return the notebooks of the post, which needs the transcripts of a run."""
-    return notebooks.notebooks(ORG)
+    return notebooks.notebooks_of(the_post())
 
 
 def without_outputs(content: bytes) -> list[dict]:

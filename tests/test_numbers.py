@@ -1,14 +1,24 @@
 """Numbers in the prose: which of them a run proves, and what is said of those it does not."""
 
-import functools
 import re
 
 import pytest
 
-from conftest import ROOT
 from literate import numbers
-from literate.post import Post
-from posts import FIGURE, HEADER, block, chapter, command, page, png, refusal, run, woven, write
+from posts import (
+    FIGURE,
+    HEADER,
+    block,
+    chapter,
+    command,
+    page,
+    png,
+    refusal,
+    run,
+    the_post,
+    woven,
+    write,
+)
 
 LONG = "9" * 400
 
@@ -177,22 +187,15 @@ def test_all_that_is_checked_is_the_prose(tmp_path):
 # --- the post itself
 
 
-@functools.cache
-def real():
-    """Return the post with its runs."""
-    assert (ROOT / "logs").exists(), "these tests look at what 'make all' made: run it first"
-    return Post(ROOT / "pytorch-first-principles.org")
-
-
 def test_the_numbers_of_the_post_are_those_of_its_run():
-    assert numbers.problems_of(real()) == []
+    assert numbers.problems_of(the_post()) == []
 
 
 def test_of_the_post_all_chapters_are_checked():
-    checked = numbers.runs_of(real())
-    numbered = [script for script in real().runs if script.name[:2].isdigit()]
+    checked = numbers.runs_of(the_post())
+    numbered = [script for script in the_post().runs if script.name[:2].isdigit()]
     assert len(numbered) == 14
-    titles = [heading.title for heading in real().headings if heading.level == 1]
+    titles = [heading.title for heading in the_post().headings if heading.level == 1]
     chapters = [place for place, title in enumerate(titles, 1) if title[0].isdigit()]
     assert len(chapters) == 14
     assert {0, *chapters} <= set(checked)
@@ -205,11 +208,11 @@ def test_a_decimal_that_is_wrong_in_its_last_digit_is_found():
     the table of lines that all but coincide neighbours are the rule: test_same_line.py holds it
     to the output row for row.
     """
-    prose, checked, missed = numbers.prose_of(real()), 0, set()
+    prose, checked, missed = numbers.prose_of(the_post()), 0, set()
     decimal = re.compile(r"(?<![\w.])\d+\.\d{2,}(?!\w)")
-    section = real().text.partition("* The same line, many ways\n")[2].partition("\n* ")[0]
+    section = the_post().text.partition("* The same line, many ways\n")[2].partition("\n* ")[0]
     table = set(decimal.findall("\n".join(re.findall(r"^\|.*", section, re.MULTILINE))))
-    for number, (output, sources) in numbers.runs_of(real()).items():
+    for number, (output, sources) in numbers.runs_of(the_post()).items():
         results = numbers.NO_RESULT.sub("", prose[number])
         elsewhere = table if "covariance over variance" in results else set()
         for stated in set(decimal.findall(results)) - elsewhere:

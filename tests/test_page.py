@@ -11,8 +11,7 @@ import pytest
 
 from conftest import POST, ROOT, TANGLED
 from literate.page import page_of
-from literate.post import Post
-from posts import FIGURE, block, blocks_of, chapter, command, page, plain, png, refusal
+from posts import FIGURE, block, blocks_of, chapter, command, page, plain, png, refusal, the_post
 
 # --- blocks and outputs
 
@@ -243,7 +242,7 @@ def real():
     """Return the post, and the page that 'make' left of it."""
     path = ROOT / "pytorch-first-principles.html"
     assert path.exists(), "these tests look at what 'make all' made: run it first"
-    return Post(path.with_suffix(".org")), path.read_text(encoding="utf-8")
+    return the_post(), path.read_text(encoding="utf-8")
 
 
 def test_the_page_is_what_the_post_weaves_to():

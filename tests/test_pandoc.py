@@ -28,7 +28,7 @@ def test_it_converts_a_text():
 
 
 def test_it_converts_more_than_a_pipe_holds():
-    text = "word " * 100_000
+    text = "word " * 20_000  # 100 kB, where a pipe holds 64
     with pandoc.converting(text, "--from=org", "--to=plain", "--wrap=none") as result:
         assert result().split() == text.split()
 
@@ -85,17 +85,22 @@ def test_documents_are_written_side_by_side_in_their_order():
     assert "".join(written) == nodes.write([whole], "html5", "--mathml")[0]
 
 
+def html_of(document):
+    """Return a document as HTML, as the page has it written: in halves."""
+    return "".join(page.html_of(page.halves(document)))
+
+
 def test_halves_of_the_page_are_as_the_whole():
     """The halves of the real post together are the bytes that pandoc writes of the whole."""
-    woven = Post(ROOT / "pytorch-first-principles.org").document
+    woven = posts.the_post().document
     assert not any(node["t"] == "Note" for node in elements(woven["blocks"]))
     options = ("--mathml", "--wrap=none", "--syntax-highlighting=none")
-    assert page.html_of(woven) == nodes.write([woven], "html5", *options)[0]
+    assert html_of(woven) == nodes.write([woven], "html5", *options)[0]
 
 
 def test_footnotes_are_counted_through_both_halves_and_stand_at_the_end():
     with nodes.reading("A[fn:1].\n\nB[fn:2].\n\n[fn:1] First.\n\n[fn:2] Second.\n") as document:
-        html = page.html_of(document())
+        html = html_of(document())
     assert html.count('class="footnotes') == 1
     assert html.index("First.") > html.index(">B<")
     assert 'id="fn2"' in html
@@ -103,7 +108,7 @@ def test_footnotes_are_counted_through_both_halves_and_stand_at_the_end():
 
 def test_an_empty_document_is_an_empty_page():
     with nodes.reading("#+title: x\n") as document:
-        assert page.html_of(document()).strip() == ""
+        assert html_of(document()).strip() == ""
 
 
 def test_while_pandoc_reads_the_blocks_and_runs_are_there(tmp_path):
