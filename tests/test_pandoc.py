@@ -91,11 +91,10 @@ def html_of(document):
 
 
 def test_halves_of_the_page_are_as_the_whole():
-    """The halves of the real post together are the bytes that pandoc writes of the whole."""
+    """The halves of the real post together are the bytes that are written of the whole."""
     woven = posts.the_post().document
     assert not any(node["t"] == "Note" for node in elements(woven["blocks"]))
-    options = ("--mathml", "--wrap=none", "--syntax-highlighting=none")
-    assert html_of(woven) == nodes.write([woven], "html5", *options)[0]
+    assert html_of(woven) == page.html_of([woven])[0]
 
 
 def test_footnotes_are_counted_through_both_halves_and_stand_at_the_end():
