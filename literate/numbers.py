@@ -104,7 +104,8 @@ def runs_of(post: Post) -> dict[int, tuple[str, list[str]]]:
                 output += f"\n{post.runs[script].text}"
                 code = [read_text(one) for one in (script, *post.scripts_of(chapter, tasks=True))]
                 runs[chapter] = (output, sources + code)
-    if post.elsewhere or not runs:
+    waiting = [one for one in post.scripts if one.stem[:2].isdigit() and one not in post.runs]
+    if post.elsewhere or waiting or not runs:
         return runs  # the introduction speaks of all chapters
     outputs, codes = zip(*runs.values(), strict=True)
     everything = ("\n".join(outputs), list(chain.from_iterable(codes)))

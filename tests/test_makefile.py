@@ -476,7 +476,12 @@ def test_the_tests_add_packages_and_change_none():
 def imported_by(*folders):
     """Return the packages that the files in some folders import, but for our own."""
     package = {"sklearn": "scikit-learn", "ax": "ax-platform", "PIL": "torchvision"}
-    package |= {"pypandoc": "pypandoc-binary", "IPython": "ipykernel", "xdist": "pytest-xdist"}
+    package |= {
+        "yaml": "pyyaml",
+        "pypandoc": "pypandoc-binary",
+        "IPython": "ipykernel",
+        "xdist": "pytest-xdist",
+    }
     found = set()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         if "node_modules" in path.parts:

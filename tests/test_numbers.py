@@ -150,6 +150,20 @@ def test_the_introduction_is_not_checked_where_one_of_the_chapters_ran_elsewhere
     assert out.splitlines()[1].endswith("not checked: the introduction")
 
 
+def test_the_introduction_is_not_checked_before_all_numbered_chapters_have_run(tmp_path):
+    """As where a newcomer checks one chapter first."""
+    text = "There are 5 and 8.\n\n" + chapter("One", "01_a", "It is 5.\n\n" + block("print(5)"))
+    write(tmp_path, text + chapter("Two", "02_b", block("print(8)")))
+    assert command(tmp_path, "numbers", "post.org")[0] == 0
+    for path in (tmp_path / "logs").glob("02_b.*"):
+        path.unlink()
+    status, out, errors = command(tmp_path, "numbers", "post.org")
+    assert (status, errors) == (0, "")
+    assert out.splitlines()[0].endswith("with numbers that were not checked: the introduction")
+    (tmp_path / "post.org").write_text(HEADER + text.replace("It is 5.", "It is 6."))
+    assert command(tmp_path, "numbers", "post.org")[0] == 1
+
+
 def test_without_any_log_nothing_is_checked_and_that_is_said(tmp_path):
     write(tmp_path, "There are 5.\n\n" + chapter("One", "a", "It is 6.\n\n" + block("print(7)")))
     for path in (tmp_path / "logs").iterdir():
