@@ -117,7 +117,8 @@ def test_headings_have_stable_addresses_and_stand_in_the_contents(tmp_path):
     ]
     for key in ("one", "two-more-part-x"):
         assert f'<a class="anchor" href="#{key}" aria-label="Link to: ' in html
-    contents = html.split("<summary>Contents</summary>")[1].split("</details>")[0].strip()
+    contents = html.split("<summary>Contents</summary>")[1].split("</details>")[0]
+    contents = contents.split("</script>")[1].strip()
     assert contents == (
         '<ol><li><a href="#one">One</a><ol><li><a href="#one-part-x">Part x</a></li></ol></li>'
         '<li><a href="#two-more">Two &amp; more</a><ol>'

@@ -256,6 +256,26 @@ def test_a_picture_that_cannot_be_read_is_named(project):
     assert snapshot(project / "site") == before
 
 
+def test_a_figure_to_touch_gets_its_script_and_its_data_on_its_page_alone(tmp_path):
+    figure = FIGURE.replace("#+attr_html: :alt", "#+attr_html: :data-touch descent :alt")
+    write(tmp_path, chapter("One", "01_a", "Words.\n\n") + chapter("Two", "02_b", "Words.\n\n"))
+    text = (tmp_path / "post.org").read_text(encoding="utf-8")
+    (tmp_path / "post.org").write_text(text + figure.format("a"), encoding="utf-8")
+    (tmp_path / "a.png").write_bytes(png())
+    data = {"x": [0, 1], "y": [1, 3], "start": [0, 0], "orders": [[1, 0]]}
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "descent.json").write_text(json.dumps(data))
+    site = make_site(tmp_path)
+    one, two = ((site / name).read_text(encoding="utf-8") for name in ("01_a.html", "02_b.html"))
+    assert '<template id="data-descent" data-source="assets/descent.js"></template>' in two
+    assert '<script src="assets/touch.js" defer></script>' in two
+    assert two.index('<img src="a.png"') < two.index('id="touch-descent"')
+    assert "touch" not in one
+    assert (site / "assets/descent.js").read_text().startswith("touchData.descent = {")
+    assert ".touch " in (site / "assets/site.css").read_text(encoding="utf-8")
+    assert problems_of(site, sorted(site.glob("*.html"))) == []
+
+
 # --- what a page says of itself
 
 
