@@ -223,9 +223,9 @@ def good(mnist: ModuleType) -> Path:
 WITHOUT_TORCH = {
     f"test_{name}.py"
     for names in (
-        "colophon colours command_line detangle diffs exercise_runner files how_tests_run imports",
-        "makefile mnist notebooks numbers org page pandoc papers post post_document questions run",
-        "scripts tangle tasks watch",
+        "books colophon colours command_line detangle diffs exercise_runner files how_tests_run",
+        "imports makefile mnist notebooks numbers org page pandoc papers post post_document",
+        "questions run scripts site tangle tasks watch workflows",
     )
     for name in names.split()
 }
@@ -306,7 +306,7 @@ class OneRunOneWorker(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
-        if file.endswith(("_browser.py", "test_graphs_and_gradients.py")):
+        if file.endswith(("_browser.py", "test_books_long.py", "test_graphs_and_gradients.py")):
             return file
         if file.endswith("test_scripts_alone.py") and "[" in test:
             return test[test.index("[") :]

@@ -17,6 +17,7 @@ from conftest import ROOT, OneRunOneWorker, pytest_xdist_make_scheduler
     [
         ("tests/long/test_browser.py::test_a[1280-dark]", "tests/long/test_browser.py"),
         ("tests/long/test_graphs_and_gradients.py::test_b", None),
+        ("tests/long/test_books_long.py::test_b", None),
         ("tests/long/test_scripts_alone.py::test_it_ends[07_loss]", "[07_loss]"),
         ("tests/long/test_scripts_alone.py::test_it_draws[07_loss]", "[07_loss]"),
         ("tests/long/test_scripts_alone.py::test_alone", ...),
