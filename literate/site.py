@@ -7,8 +7,11 @@ will be: what shows a preview of a link asks for an address that is whole.
 """
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from html import escape
+from operator import itemgetter
 from pathlib import Path
 from string import Template
 
@@ -37,6 +40,8 @@ from literate.touch import data_script, script_of, style_of, touched
 
 FRAME = Path(__file__).with_name("site")
 PAGE = Path(__file__).with_name("page")  # whose style and script the site shares
+MANY = 5  # chapters with a section of the same name
+FIGURE = re.compile(r'<figure id="([^"]+)".*?(<picture>.*?</picture>)', re.S)
 BESIDE = {".html": "one page", ".epub": "an EPUB", ".pdf": "a PDF"}  # what one can take along
 
 
@@ -101,13 +106,21 @@ def outline_html(post: Post, pages: list[Page], own: Page | None = None) -> str:
 
 
 def chapters_html(post: Post, pages: list[Page], places: dict[str, str]) -> str:
-    """Return the chapters with what each is about and its sections, for the start of the site."""
+    """Return the chapters with what each is about and its own sections, for the start of the site.
+
+    A section that many chapters have, such as exercises, says nothing here.
+    """
+    count = Counter(one.title for one in post.headings if one.level == 2)
     html = ""
     for page in pages:
         keys = set(keys_of(page.nodes))
         if page.heading is None:
             continue
-        sections = [one for one in post.headings if one.level == 2 and one.key in keys]
+        sections = [
+            one
+            for one in post.headings
+            if one.level == 2 and one.key in keys and count[one.title] < MANY
+        ]
         links = " · ".join(
             f'<a href="{escape(places[one.key])}">{escape(one.title)}</a>' for one in sections
         )
@@ -136,6 +149,16 @@ def along_html(post: Post) -> str:
     return f'<p class="along">To read without a network, take the whole post along as {named}.</p>'
 
 
+def cover_html(pages: list[Page], bodies: list[str]) -> str:
+    """Return the picture for the start: the first of a page with a figure to touch, or of all."""
+    found = [
+        (not touched(page.nodes), f'<a class="cover" href="{page.name}#{match[1]}">{match[2]}</a>')
+        for page, body in zip(pages, bodies, strict=True)
+        if (match := FIGURE.search(body))
+    ]
+    return min(found, key=itemgetter(0), default=(True, ""))[1]
+
+
 def touch_html(page: Page) -> str:
     """Return what a page with figures to touch needs: where their data are, and their script."""
     if not (names := touched(page.nodes)):
@@ -161,8 +184,8 @@ def html_pages(post: Post, pages: list[Page], places: dict[str, str]) -> dict[st
     frames = {name: Template(read_text(FRAME / f"{name}.html")) for name in ("start", "page")}
     previews = figures_of(post.document["blocks"])
     before, after = [None, *pages], [*pages[1:], None]
-    found = {}
-    for number, (page, body) in enumerate(zip(pages, bodies_of(post, pages, places), strict=True)):
+    bodies, found = bodies_of(post, pages, places), {}
+    for number, (page, body) in enumerate(zip(pages, bodies, strict=True)):
         preview = "".join((figures_of(page.nodes) + previews)[:1])
         others = json.dumps(code_elsewhere(post, page.nodes), ensure_ascii=False)
         about = {
@@ -172,6 +195,7 @@ def html_pages(post: Post, pages: list[Page], places: dict[str, str]) -> dict[st
             "contents": outline_html(post, pages, page),
             "chapters": "" if page.heading else chapters_html(post, pages, places),
             "first": pages[-1 if len(pages) == 1 else 1].name,
+            "cover": "" if page.heading else cover_html(pages, bodies),
             "along": "" if page.heading else along_html(post),
             "body": body,
             "touch": touch_html(page),

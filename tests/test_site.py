@@ -176,6 +176,29 @@ def test_the_start_says_what_it_is_and_lists_chapters_with_sections(made):
     assert '<a href="post.html" download>one page</a>' in html
 
 
+def test_sections_that_many_chapters_have_are_not_listed_at_the_start(tmp_path):
+    names = [f"part{number}" for number in range(1, 6)]
+    parts = "".join(
+        chapter(name, name, "A.\n\n") + f"** Own {name}\n\nB.\n\n** Exercises\n\nC.\n\n"
+        for name in names
+    )
+    write(tmp_path, INTRO + parts)
+    make_site(tmp_path)
+    start = plain(html_of(tmp_path, "index.html"))
+    assert all(f"Own {name}" in start for name in names)
+    assert "Exercises" not in start
+    assert "Exercises" in plain(html_of(tmp_path, "part1.html"))
+
+
+def test_the_picture_at_the_start_leads_to_its_figure(made, tmp_path):
+    cover = re.search(r'<a class="cover" href="([^"]+)">(.*?)</a>', html_of(made, "index.html"))
+    assert cover[1] == "01_data.html#figure-a"
+    assert 'srcset="figures/a.webp"' in cover[2]
+    write(tmp_path, INTRO)
+    make_site(tmp_path)
+    assert "cover" not in html_of(tmp_path, "index.html")
+
+
 def test_headings_begin_with_one_of_the_first_level(made):
     for name in PAGES:
         levels = [int(level) for level in re.findall(r"<h(\d)", html_of(made, name))]
