@@ -6,6 +6,7 @@ script's functions and classes are not among the objects: they are defined here 
 script's text, without running the rest of it.
 """
 
+import atexit
 import functools
 import gc
 import hashlib
@@ -76,11 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """Let the collector of garbage pass over what the imports made: it stays, and is much."""
     gc.freeze()
-
-
-def pytest_unconfigure() -> None:
-    """Give it back at the end: nanobind would report what is never collected as a leak."""
-    gc.unfreeze()
+    # Given back at the very end: nanobind would report what is never collected as a leak.
+    atexit.register(gc.unfreeze)
 
 
 @pytest.fixture(autouse=True)
