@@ -13,7 +13,7 @@ def colours(lexer, code):
     return "".join(len(text) * (colour_of(kind) or "-") for kind, text in tokens)
 
 
-@pytest.mark.parametrize("folder", ["tangled", "literate", "tests"])
+@pytest.mark.parametrize("folder", ["tangled", "literate"])
 def test_all_python_here_has_the_colours_of_pygments(folder):
     ours, theirs = NowebLexer(), PythonLexer()
     scripts = sorted((ROOT / folder).glob("*.py"))
