@@ -6,7 +6,6 @@ another line with a mark that says so.
 """
 
 import json
-import os
 import re
 import struct
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from literate import nodes
-from literate.colophon import facts_of
+from literate.colophon import address_in, facts_of
 from literate.colours import pieces_of
 from literate.files import shown, write_all
 from literate.nodes import Node
@@ -85,10 +84,7 @@ def about(post: Post) -> About:
     ]
     if credit := credit_of(post):
         lines.append([("Credit:", ""), *credit])
-    repository = os.environ.get("REPOSITORY", "").rstrip("/")
-    if repository and not re.fullmatch(r"https://[\w.-]+(?:/[\w.~-]+)*", repository):
-        raise ValueError(f"REPOSITORY: this is no address that begins with https://: {repository}")
-    if repository:
+    if repository := address_in("REPOSITORY"):
         lines.append([("Source and scripts: ", ""), (repository, repository), (".", "")])
         lines.append(
             [("Errors: ", ""), (f"{repository}/issues", f"{repository}/issues"), (".", "")]

@@ -1,5 +1,7 @@
-"""What a reader should know of the runs that a post was woven from: when, on what, with what."""
+"""What footers and title pages say: when, on what and with what a post was run; where it is."""
 
+import os
+import re
 from typing import NamedTuple
 
 from literate.post import Post
@@ -33,3 +35,14 @@ def facts_of(post: Post) -> Facts:
     versions = {NAMES.get(name, name): " and ".join(sorted(found[name])) for name in names}
     devices = tuple(sorted({run.device for run in runs}))
     return Facts(max((run.date for run in runs), default=""), versions, devices)
+
+
+def address_in(variable: str) -> str:
+    """Return the address that an environment variable holds, without a slash at its end.
+
+    Raises ValueError for one that is not of the web.
+    """
+    address = os.environ.get(variable, "").strip()
+    if address and not re.fullmatch(r"https?://[\w.-]+(?::\d+)?(?:/[\w.~-]*)*", address):
+        raise ValueError(f"{variable} is {address!r}: it begins with https:// and names no place")
+    return address.rstrip("/")

@@ -5,11 +5,10 @@ Without it the source is a file beside the page, if there is one, and the page i
 report an error, in the words of CONTRIBUTING.md.
 """
 
-import os
 import re
 from html import escape
 
-from literate.colophon import facts_of
+from literate.colophon import address_in, facts_of
 from literate.files import read_text, shown
 from literate.pandoc import converting
 from literate.post import Post
@@ -19,17 +18,6 @@ LICENCES = """\
 Prose and figures: <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>
 (the file LICENSE-text).</p>"""
 REPORT = "Report an error"  # the heading in CONTRIBUTING.md, and the words of the link
-
-
-def address_in(variable: str) -> str:
-    """Return the address that an environment variable holds, without a slash at its end.
-
-    Raises ValueError for one that is not of the web.
-    """
-    address = os.environ.get(variable, "").strip()
-    if address and not re.fullmatch(r'https?://[^\s"<>?#]+', address):
-        raise ValueError(f"{variable} is {address!r}: it begins with https:// and names no place")
-    return address.rstrip("/")
 
 
 def how_to_report(post: Post) -> str:

@@ -15,8 +15,9 @@ from operator import itemgetter
 from pathlib import Path
 from string import Template
 
+from literate.colophon import address_in
 from literate.files import read_sums, read_text, remove, shown, sum_of, sums_content, write_all
-from literate.footer import address_in, footer_html
+from literate.footer import footer_html
 from literate.html import Form, contents_html, html_of, look_ahead, visitors_of
 from literate.nodes import walk
 from literate.numbers import print_problems, unchecked

@@ -21,7 +21,8 @@ def environment_without(names: Collection[str]) -> dict[str, str]:
 
 def copy_sources(folder: Path) -> None:
     """Copy into a folder what make needs of the project before anything is made."""
-    for name in (ORG, "Makefile", *(path.name for path in ROOT.glob("requirements*"))):
+    texts = (ORG, "Makefile", "CONTRIBUTING.md")
+    for name in (*texts, *(path.name for path in ROOT.glob("requirements*"))):
         shutil.copy(ROOT / name, folder)
     for name in ("literate", "tangled"):
         no_caches = shutil.ignore_patterns("__pycache__")

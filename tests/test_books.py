@@ -296,7 +296,7 @@ def test_the_title_page_names_the_licences_the_credit_and_where_the_source_is(po
 
 def test_a_repository_that_is_no_address_is_refused(post, monkeypatch):
     monkeypatch.setenv("REPOSITORY", 'javascript:"')
-    with pytest.raises(ValueError, match=r'^REPOSITORY: this is no address .*: javascript:"$'):
+    with pytest.raises(ValueError, match=r"^REPOSITORY is 'javascript:\"': it begins with https"):
         books.about(post)
 
 

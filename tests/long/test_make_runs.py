@@ -16,6 +16,9 @@ def project(tmp_path):
     copy_sources(tmp_path)
     shutil.copytree(ROOT / "figures", tmp_path / "figures", copy_function=shutil.copyfile)
     shutil.copytree(ROOT / "logs", tmp_path / "logs", copy_function=shutil.copyfile)
+    (tmp_path / "checkpoints").mkdir()
+    for path in (ROOT / "checkpoints").glob("*.json"):  # what the figures to touch are made of
+        shutil.copyfile(path, tmp_path / "checkpoints" / path.name)
     shutil.copyfile(ROOT / PAGE, tmp_path / PAGE)
     return tmp_path
 
