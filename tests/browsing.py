@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from conftest import ROOT
 
@@ -32,6 +32,16 @@ def chromium() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+def seen(parts: Locator) -> list[bool]:
+    """Return for each of these elements whether one can see it, all by one question."""
+    return parts.evaluate_all(
+        """(parts) => parts.map((part) => {
+            const { width, height } = part.getBoundingClientRect();
+            return width * height > 0 && part.checkVisibility({ visibilityProperty: true });
+        })"""
+    )
 
 
 def wider_than_the_page(page: Page, width: int) -> list[str]:
