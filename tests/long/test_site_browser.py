@@ -131,12 +131,13 @@ def test_axe_finds_no_violation(browser, look):
         page.evaluate("document.querySelectorAll('main details').forEach((d) => (d.open = true))")
         if path.name == "01_data.html":
             searched(page, "loss")
-        result = page.evaluate(
-            "axe.run({ resultTypes: ['violations'], selectors: false, preload: false })"
-        )
+        options = {"resultTypes": ["violations"], "selectors": False, "preload": False}
+        if look[1] == "dark":  # which changes colours and nothing else
+            options["runOnly"] = ["color-contrast", "link-in-text-block"]
+        result = page.evaluate("(options) => axe.run(options)", options)
         found += [(path.name, one["id"], one["nodes"][0]["html"]) for one in result["violations"]]
         unsure |= {rule["id"] for rule in result["incomplete"]}
-        assert len(result["passes"]) > 15
+        assert len(result["passes"]) > (15 if look[1] == "light" else 0)
     assert found == []
     # Contrast: what axe cannot judge is folded or scrolled away; test_browser.py looks at colours.
     assert unsure <= {"color-contrast", "label-content-name-mismatch"}
