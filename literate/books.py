@@ -7,30 +7,20 @@ another line with a mark that says so.
 
 import json
 import re
-import struct
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from literate import nodes
-from literate.colophon import address_in, facts_of
+from literate.colophon import LICENCES, address_in, facts_of
 from literate.colours import pieces_of
 from literate.files import shown, write_all
 from literate.nodes import Node
 from literate.numbers import print_problems, read_constants, unchecked
 from literate.org import REFERENCE, outside_blocks
-from literate.pandoc import program
-from literate.post import Post
+from literate.pandoc import running
+from literate.post import LABELS, Post
 
-LABELS = {"set-up": "Set-up", "check": "Check"}  # what stands above such a block
-LICENCES = (
-    ("Code", "MIT licence", "https://opensource.org/license/mit", "LICENSE"),
-    (
-        *("Prose and figures", "CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"),
-        "LICENSE-text",
-    ),
-)
 CREDIT = "Credit."  # how the paragraph begins that the title page repeats
 INTRODUCTION = "Introduction"  # the heading of what stands before the first chapter
 SHORT = 3  # more scripts than these that use a block are named by their numbers
@@ -211,11 +201,6 @@ def listing_of(post: Post, node: Node) -> Listing | None:
     return Listing(key, label, script, links, language, code, rows, output.removesuffix("\n"))
 
 
-def size_of(post: Post, name: str) -> tuple[int, int]:
-    """Return width and height of a picture, in pixels."""
-    return struct.unpack(">II", (post.folder / name).read_bytes()[16:24])
-
-
 def breaks(code: str) -> list[str]:
     """Return inline code in parts between which it may go on in the next line, if it is long."""
     if len(code) <= UNBROKEN:
@@ -226,12 +211,11 @@ def breaks(code: str) -> list[str]:
 def pandoc_wrote(document: Node, form: str, *options: str) -> bytes:
     """Return a document in one of pandoc's formats; raise ValueError where it has to warn."""
     wanted = ("--from=json", f"--to={form}", "--wrap=none", "--fail-if-warnings", *options)
-    given = json.dumps(document).encode()
-    run = subprocess.run([program(), "--sandbox", *wanted], input=given, capture_output=True)
-    if run.returncode != 0:
-        problem = run.stderr.decode("utf-8", "replace").strip()
-        raise ValueError(f"pandoc cannot write this as {form}: {problem}")
-    return run.stdout
+    try:
+        with running(json.dumps(document), *wanted) as result:
+            return result()
+    except RuntimeError as error:
+        raise ValueError(f"pandoc cannot write this as {form}: {str(error).strip()}") from None
 
 
 def book_command(org: Path, target: Path, book_of: Callable[[Post], bytes]) -> int:

@@ -6,6 +6,13 @@ from typing import NamedTuple
 
 from literate.post import Post
 
+LICENCES = (  # of what, its name, its address, the file that holds it
+    ("Code", "MIT licence", "https://opensource.org/license/mit", "LICENSE"),
+    (
+        *("Prose and figures", "CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"),
+        "LICENSE-text",
+    ),
+)
 NAMES = {"numpy": "NumPy", "matplotlib": "Matplotlib", "sklearn": "scikit-learn", "ax": "Ax"}
 
 

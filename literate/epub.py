@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from literate import books
-from literate.books import About, Listing, Row, listing_of, rows_of, size_of
+from literate.books import About, Listing, Row, listing_of, rows_of
+from literate.colophon import LICENCES
 from literate.files import read_text, sum_of
 from literate.folds import kind_of, opened
 from literate.nodes import Node, div, text, walk
@@ -123,7 +124,7 @@ def figure_html(post: Post, node: Node) -> Node:
     """Return a figure that holds its picture, in the size at which it is shown."""
     attributes, caption, content = node["c"]
     _, alt, (name, title) = content[0]["c"][0]["c"]
-    width, height = size_of(post, name)
+    width, height = post.size_of(name)
     sides = {"width": round(width / SHARP), "height": round(height / SHARP)}
     size = ["", [], [[side, str(pixels)] for side, pixels in sides.items()]]
     data = base64.b64encode((post.folder / name).read_bytes()).decode()
@@ -167,7 +168,7 @@ def about_of(book: About, content: str) -> Node:
             "lang": book.language,
             "subject": book.keywords,
             "date": book.date,
-            "rights": "; ".join(f"{what}: {licence}" for what, licence, *_ in books.LICENCES),
+            "rights": "; ".join(f"{what}: {licence}" for what, licence, *_ in LICENCES),
             "identifier": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, content)}",
             "toc-title": "Contents",
             "about": [[link(words, key) for words, key in part] for part in book.lines],

@@ -8,15 +8,11 @@ report an error, in the words of CONTRIBUTING.md.
 import re
 from html import escape
 
-from literate.colophon import address_in, facts_of
+from literate.colophon import LICENCES, address_in, facts_of
 from literate.files import read_text, shown
 from literate.pandoc import converting
 from literate.post import Post
 
-LICENCES = """\
-<p>Code: <a href="https://opensource.org/license/mit">MIT licence</a> (the file LICENSE).
-Prose and figures: <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>
-(the file LICENSE-text).</p>"""
 REPORT = "Report an error"  # the heading in CONTRIBUTING.md, and the words of the link
 
 
@@ -40,7 +36,11 @@ def footer_html(post: Post, source: str = "") -> str:
     links = [f'<a href="{source}">Source</a>'] if source else []
     links += [f'<a href="{repository}/issues">{REPORT}</a>'] if repository else []
     lines = [f"<p>{escape(str(facts_of(post)))}.</p>"] if post.runs else []
-    lines += [LICENCES]
+    licences = (
+        f'{what}: <a href="{address}">{licence}</a> (the file {file}).'
+        for what, licence, address, file in LICENCES
+    )
+    lines += [f"<p>{' '.join(licences)}</p>"]
     lines += [f"<p>{' · '.join(links)}</p>"] if links else []
     lines += [] if repository else [how_to_report(post)]
     return "\n".join(["<footer>", *filter(None, lines), "</footer>"])

@@ -7,7 +7,6 @@ what its pages need.
 
 import contextlib
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from html import escape
@@ -19,7 +18,7 @@ from literate.files import shown
 from literate.folds import kind_of, opened
 from literate.nodes import Node, Visitor, div, walk, words, write
 from literate.numbers import read_constants
-from literate.post import TOUCH, Post
+from literate.post import LABELS, TOUCH, Post
 from literate.safe import elements, line_of
 from literate.sections import Heading
 from literate.touch import box, touch_of
@@ -28,7 +27,6 @@ FOLD_OVER, FOLD_AT = 12, 8  # an output of more lines than the first is folded a
 WIDE = 2.2  # a picture that is more times as wide as high scrolls on a phone
 SHARP, TALL = 2, 900  # pixels of a figure for each on the page; how high it may be there
 SCROLLS = [["tabindex", "0"]]  # the keyboard reaches what scrolls
-HIDDEN = {"set-up": "Set-up", "check": "Check"}  # blocks that are folded away
 
 
 class Form(NamedTuple):
@@ -83,7 +81,7 @@ def block_html(post: Post, form: Form, node: Node) -> Node:
         html = f'<pre tabindex="0"><code class="{language}">{coloured(code, language)}</code></pre>'
     except ValueError as error:
         raise ValueError(f"{shown(post.org)}:{dict(attributes)['line']}: {error}") from None
-    for kind, label in HIDDEN.items():
+    for kind, label in LABELS.items():
         if kind in kinds:
             html = f'<details class="set-up"><summary>{label}</summary>{html}</details>'
     html = (name_bar(post, key.removeprefix("code-")) if key else "") + html
@@ -116,8 +114,7 @@ def figure_html(post: Post, node: Node) -> Node:
     """
     attributes, caption, content = node["c"]
     image = content[0]["c"][0]["c"]
-    head = (post.folder / image[2][0]).read_bytes()[:24]
-    width, height = struct.unpack(">II", head[16:])
+    width, height = post.size_of(image[2][0])
     scale = min(1 / SHARP, TALL / height)
     size = {"width": round(width * scale), "height": round(height * scale)}
     image[0] = ["", [], [[side, str(pixels)] for side, pixels in size.items()]]

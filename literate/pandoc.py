@@ -26,14 +26,14 @@ def program() -> Path:
     return Path(package.origin).with_name("files") / "pandoc"
 
 
-def content_of(file: IO[bytes]) -> str:
-    """Return the text of a file that pandoc wrote."""
+def content_of(file: IO[bytes]) -> bytes:
+    """Return all of a file that pandoc wrote."""
     file.seek(0)
-    return file.read().decode("utf-8", "replace")
+    return file.read()
 
 
 @contextlib.contextmanager
-def converting(text: str, *options: str) -> Iterator[Callable[[], str]]:
+def running(text: str, *options: str) -> Iterator[Callable[[], bytes]]:
     """Have pandoc convert a text from here on; what is yielded waits, and returns what it made.
 
     That raises RuntimeError with pandoc's words where it gives up; its warnings go to stderr. Who
@@ -45,8 +45,8 @@ def converting(text: str, *options: str) -> Iterator[Callable[[], str]]:
         command = [program(), "--sandbox", *options]
         with Popen(command, stdin=given, stdout=made, stderr=said) as process:
 
-            def result() -> str:
-                status, words = process.wait(), content_of(said)
+            def result() -> bytes:
+                status, words = process.wait(), content_of(said).decode("utf-8", "replace")
                 if status != 0:
                     raise RuntimeError(words)
                 sys.stderr.write(words)
@@ -56,3 +56,10 @@ def converting(text: str, *options: str) -> Iterator[Callable[[], str]]:
                 yield result
             finally:
                 process.kill()  # which is nothing to a process that has ended
+
+
+@contextlib.contextmanager
+def converting(text: str, *options: str) -> Iterator[Callable[[], str]]:
+    """Have pandoc convert a text into another, as 'running' does."""
+    with running(text, *options) as result:
+        yield lambda: result().decode("utf-8", "replace")

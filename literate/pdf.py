@@ -14,7 +14,7 @@ from pathlib import Path
 import typst
 
 from literate import books
-from literate.books import Listing, Row, listing_of, rows_of, size_of
+from literate.books import Listing, Row, listing_of, rows_of
 from literate.files import read_text
 from literate.folds import kind_of, opened
 from literate.nodes import Node, div, walk, words
@@ -154,7 +154,7 @@ def figure_typst(post: Post, node: Node) -> Node:
     """Return a figure in its size on paper."""
     (key, _, _), (_, caption), content = node["c"]
     _, alt, (name, _) = content[0]["c"][0]["c"]
-    width, height = size_of(post, name)
+    width, height = post.size_of(name)
     wide = min(WIDE, width * SCALE, TALL * width / height)
     begin = f"#picture({quoted(name)}, {quoted(words(alt))}, {wide:.2f}mm)["
     return together([raw(begin), *caption, raw(f"]#{address(key)}")])

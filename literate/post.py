@@ -22,6 +22,7 @@ In 'post.document', which is pandoc's,
 """
 
 import re
+import struct
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property
@@ -40,6 +41,7 @@ from literate.tangle import tangle_text
 from literate.tasks import check_tasks, is_task, roles_of
 
 TOUCH = "data-touch"  # the attribute of a picture that names a figure to touch
+LABELS = {"set-up": "Set-up", "check": "Check"}  # what stands above such a block
 LINE = "org-line"  # the header argument by which pandoc's blocks are known to be ours
 PNG_HEAD, PNG_TAIL = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 ELSEWHERE = """\
@@ -197,6 +199,10 @@ class Post:
         touch = [["touch", said[TOUCH]]] if TOUCH in said else []
         identity = [f"figure-{Path(name).stem}", [], touch]
         return {"t": "Figure", "c": [identity, caption, [{"t": "Plain", "c": [image]}]]}
+
+    def size_of(self, name: str) -> tuple[int, int]:
+        """Return width and height of a picture of this post, in pixels."""
+        return struct.unpack(">II", (self.folder / name).read_bytes()[16:24])
 
     def wordless(self, name: str) -> OrgError:
         """Return the error that a picture has no words."""
