@@ -221,6 +221,19 @@ def test_a_chapter_that_fails_stops_make_and_keeps_what_was_made(project):
     assert would_run(project) == ["run 07_loss", "page"]
 
 
+def test_where_all_run_mnist_comes_first_and_one_chapter_asks_for_none(project):
+    """Chapter 14 takes longest: to begin first it needs MNIST before any other begins."""
+    python = stand_in(project)
+    python.write_text(f'#!/bin/sh\ncase "$*" in *mnist.py) exit 1;; esac\n{python.read_text()}')
+    log = project / "logs" / "01_data.log"
+    for path in (log, project / "data" / "verified"):
+        path.unlink()
+    assert make(project, "-k", "all", python=python).returncode != 0
+    assert not log.exists()
+    assert make(project, "01_data", python=python).returncode == 0
+    assert log.exists()
+
+
 def test_a_chapters_target_shows_what_it_printed(project):
     assert make(project, "07_loss").stdout == "log of a run\n"
     (project / "logs" / "07_loss.log").unlink()
