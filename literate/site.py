@@ -182,29 +182,44 @@ def html_pages(post: Post, pages: list[Page], places: dict[str, str]) -> dict[st
     """Return each page of the site by its name."""
     url = f"{address}/" if (address := address_in("SITE_URL")) else ""
     footer = footer_html(post, source=post.org.name)
-    frames = {name: Template(read_text(FRAME / f"{name}.html")) for name in ("start", "page")}
+    frames = {
+        name: Template(read_text(FRAME / f"{name}.html")) for name in ("page", "contents", "start")
+    }
     previews = figures_of(post.document["blocks"])
     before, after = [None, *pages], [*pages[1:], None]
     bodies, found = bodies_of(post, pages, places), {}
     for number, (page, body) in enumerate(zip(pages, bodies, strict=True)):
         preview = "".join((figures_of(page.nodes) + previews)[:1])
         others = json.dumps(code_elsewhere(post, page.nodes), ensure_ascii=False)
-        about = {
-            "title": f"{escape(page.heading.title)} | {escape(post.title)}" if page.heading else "",
-            "post": escape(post.title),
-            "head": head_html(post, page, preview, url),
-            "contents": outline_html(post, pages, page),
-            "chapters": "" if page.heading else chapters_html(post, pages, places),
-            "first": pages[-1 if len(pages) == 1 else 1].name,
-            "cover": "" if page.heading else cover_html(pages, bodies),
-            "along": "" if page.heading else along_html(post),
-            "body": body,
-            "touch": touch_html(page),
-            "elsewhere": others.replace("<", "\\u003c"),
-            "turns": turns_html(before[number], after[number]),
-            "footer": footer,
-        }
-        found[page.name] = frames["page" if page.heading else "start"].substitute(about)
+        about = {"post": escape(post.title), "body": body}
+        if page.heading:
+            title, kind = f"{escape(page.heading.title)} | {escape(post.title)}", ""
+            outline = outline_html(post, pages, page)
+            contents = frames["contents"].substitute(about, contents=outline)
+        else:
+            title, kind, contents = about["post"], ' class="start"', ""
+            about["body"] = (
+                frames["start"]
+                .substitute(
+                    about,
+                    first=pages[-1 if len(pages) == 1 else 1].name,
+                    cover=cover_html(pages, bodies),
+                    along=along_html(post),
+                    chapters=chapters_html(post, pages, places),
+                )
+                .removesuffix("\n")
+            )
+        found[page.name] = frames["page"].substitute(
+            about,
+            title=title,
+            kind=kind,
+            head=head_html(post, page, preview, url),
+            contents=contents,
+            turns=turns_html(before[number], after[number]),
+            footer=footer,
+            touch=touch_html(page),
+            elsewhere=others.replace("<", "\\u003c"),
+        )
     if url:  # what is shown for a page that is not there is shown below any path
         frame = Template(read_text(FRAME / "404.html"))
         found["404.html"] = frame.substitute(
