@@ -13,8 +13,10 @@ SCRIPTS  := $(CHAPTERS:%=tangled/%.py) tangled/mnist.py tangled/old_calls.py \
             tangled/autoencoder_variants.py tangled/same_line.py
 # Those that were tangled last.
 EXERCISES := $(shell sed -n 's|^.*  \(exercises/.*\)|tangled/\1|p' tangled/SHA256SUMS 2> /dev/null)
-# The longest first, so that no core is left waiting for the last one.
-LONGEST  := 14_autoencoder autoencoder_variants 13_hyperparameter_search 12_parallelism
+# The longest first, so that no core is left waiting for the last one. But the first brings torch in for
+# all, and so beside it run the two that do not need it.
+LONGEST  := 14_autoencoder 03_gradient_descent 01_data autoencoder_variants 13_hyperparameter_search \
+            12_parallelism 11_checkpoint_and_scheduler 10_training_loop 06_optimizer 09_dataset
 LOGS     := $(LONGEST:%=logs/%.log) logs/same_line.log logs/old_calls.log \
             $(patsubst %,logs/%.log,$(filter-out $(LONGEST),$(CHAPTERS)))
 RUNS     := $(LOGS) $(LOGS:.log=.json) $(LOGS:.log=.objects)
@@ -82,14 +84,23 @@ ifeq ($(MAKELEVEL)$(filter watch,$(MAKECMDGOALS)),0)
   MAKEFLAGS += -j$(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 endif
 
-# They share the cores: a thread that waits must not keep one busy (4 is the least that OpenBLAS takes).
-export OMP_WAIT_POLICY := passive
-export OPENBLAS_THREAD_TIMEOUT := 4
+# They share the cores: a thread that waits must not keep one busy, and NumPy takes one thread. The
+# C library keeps the memory that a script gives back, and need not ask for the same pages again. The
+# rest is what chapter 14 sets before it imports torch: set here, it can find torch imported.
+export OMP_WAIT_POLICY        := passive
+export OPENBLAS_NUM_THREADS   := 1
+export MALLOC_TRIM_THRESHOLD_ := 1073741824
+export MALLOC_MMAP_THRESHOLD_ := 33554432
+export MALLOC_TOP_PAD_        := 67108864
+export KINETO_LOG_LEVEL       := 99
+export MKL_CBWR               := AVX2
+FOR_RUNS := OMP_WAIT_POLICY OPENBLAS_NUM_THREADS MALLOC_TRIM_THRESHOLD_ MALLOC_MMAP_THRESHOLD_ MALLOC_TOP_PAD_ \
+            KINETO_LOG_LEVEL MKL_CBWR
 
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUNS)  # these are written whole or not at all, so a failure need not remove the old ones
 .DEFAULT_GOAL := all
-.PHONY: all tangle diffs watch epub pdf site audit notebooks exercises exercise data test verify bench lint lock help \
+.PHONY: all tangle chapters diffs watch epub pdf site audit notebooks exercises exercise data test verify bench lint lock help \
         doctor clean distclean FORCE $(CHAPTERS) $(CHECKS)
 
 all: $(PAGE)  ## install, tangle, fetch MNIST, run all chapters, draw all figures, weave the page
@@ -141,16 +152,18 @@ $(foreach chapter,$(CHAPTERS),$(eval $($(chapter)_keeps:%=checkpoints/%.json): l
 # Beside the log, NAME.json says which line printed what, and NAME.objects keeps what the tests look at.
 logs/%.log logs/%.json logs/%.objects: tangled/%.py | $(ENVIRONMENT)
 	@mkdir -p logs
-	$(LITERATE) run $< logs/$*.json logs/$*.objects > logs/$*.log.new \
+	$(LITERATE) run $< logs/$*.json logs/$*.objects --maker $$PPID > logs/$*.log.new \
 		|| { cat logs/$*.log.new >&2; rm logs/$*.log.new; exit 1; }
 	@mv logs/$*.log.new logs/$*.log
 
 logs/14_autoencoder.log logs/autoencoder_variants.log: | data/verified
 
 # Where all run, MNIST comes first: make would begin what needs it after all others, and it takes longest.
-ifneq ($(filter all test verify bench $(PAGE),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter all chapters test verify bench $(PAGE),$(or $(MAKECMDGOALS),all)),)
   $(LOGS): | data/verified
 endif
+
+chapters: $(filter $(CHAPTERS:%=logs/%.log),$(LOGS))  ## run the fourteen chapters, as far as they changed
 
 $(CHAPTERS): %: logs/%.log
 	@cat $<
@@ -238,7 +251,7 @@ $(CHECKS): check-%: | $(FOR_TESTS)
 	$(LITERATE) numbers $(ORG)
 
 bench: $(PAGE) | $(FOR_TESTS)  ## measure our way beside others, on a quiet machine: 45 minutes, fewer with QUICK=1
-	@env -u OMP_WAIT_POLICY -u OPENBLAS_THREAD_TIMEOUT PYTHONPATH=tests $(PYTHON) -m bench $(if $(QUICK),--quick) \
+	@env $(FOR_RUNS:%=-u %) PYTHONPATH=tests $(PYTHON) -m bench $(if $(QUICK),--quick) \
 		$(if $(README),--readme) $(if $(ROUNDS),--rounds $(ROUNDS)) $(WORDS)
 
 lint: .tangled | $(FOR_TESTS)  ## check format and style of the builder, the scripts and the tests

@@ -53,6 +53,7 @@ def command_line() -> argparse.ArgumentParser:
     command.add_argument("script", type=Path)
     command.add_argument("transcript", type=Path)
     command.add_argument("objects", type=Path, nargs="?", help="keep the script's variables here")
+    command.add_argument("--maker", type=int, metavar="PID", help="import torch once for its runs")
     command = commands.add_parser("numbers", help="check the prose against the runs")
     command.add_argument("org", type=Path)
     command = commands.add_parser("page", help="make a web page of prose, code and outputs")
@@ -110,7 +111,7 @@ def call(chosen: argparse.Namespace) -> int:
     if chosen.command == "run":
         from literate.run import run_command
 
-        return run_command(chosen.script, chosen.transcript, chosen.objects)
+        return run_command(chosen.script, chosen.transcript, chosen.objects, chosen.maker)
     if chosen.command == "numbers":
         from literate.numbers import numbers_command
 
@@ -160,7 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
 def leave(status: int) -> None:
     """End with this exit status, or by the signal whose negative it is."""
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if -status not in (signal.SIGKILL, signal.SIGSTOP):  # nobody can handle these
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
 

@@ -12,7 +12,6 @@ somebody pulls the plug.
 
 import codecs
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -25,12 +24,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from literate import warm
 from literate.files import shown, sum_of, write_all
 
 HOOK = Path(__file__).resolve().parent / "hook"
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 HIGH = 200  # the script's own files have the numbers below, as ever
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
 POLL = 0.05  # seconds
 
 
@@ -76,12 +75,6 @@ def environment(notes: int, objects: int | None) -> dict[str, str]:
     }
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent is killed, where it can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-
-
 def typed_here() -> bool:
     """Tell whether we run in the foreground of a terminal, which sends ^C to the script, too."""
     with contextlib.suppress(OSError):
@@ -94,7 +87,7 @@ def typed_here() -> bool:
 
 
 @contextlib.contextmanager
-def signals_go_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def signals_go_to(process: subprocess.Popen[bytes] | warm.Fork) -> Iterator[None]:
     """Pass the signals that would end us to the script; its end is then ours."""
 
     def forward(number: int, _: Any) -> None:
@@ -120,17 +113,33 @@ def handed_down(files: list[IO[bytes]]) -> Iterator[list[int]]:
             os.close(number)
 
 
-def run_child(script: Path, copies: list[Copy], files: list[IO[bytes]]) -> int:
-    """Run a script, copying as it prints; return its exit status, or minus a signal."""
+def start(
+    script: Path, copies: list[Copy], files: list[IO[bytes]], maker: int | None
+) -> subprocess.Popen[bytes] | warm.Fork:
+    """Start a script; for a make with this number in a process that has torch, where possible."""
     with handed_down(files) as numbers:
-        process = subprocess.Popen(
-            [sys.executable, *options(sys.orig_argv), str(script)],
+        own = options(sys.orig_argv)
+        variables = environment(*numbers, *[None] * (2 - len(numbers)))
+        if maker:
+            streams = {0: 0, 1: copies[0].file.fileno(), 2: copies[1].file.fileno()}
+            everything = streams | {number: number for number in numbers}
+            if process := warm.start(script, maker, own, variables, everything):
+                return process
+        return subprocess.Popen(
+            [sys.executable, *own, str(script)],
             stdout=copies[0].file,
             stderr=copies[1].file,
-            env=environment(*numbers, *[None] * (2 - len(numbers))),
+            env=variables,
             pass_fds=numbers,
-            preexec_fn=die_with_parent,
+            preexec_fn=warm.die_with_parent,
         )
+
+
+def run_child(
+    script: Path, copies: list[Copy], files: list[IO[bytes]], maker: int | None = None
+) -> int:
+    """Run a script, copying as it prints; return its exit status, or minus a signal."""
+    process = start(script, copies, files, maker)
     try:
         with signals_go_to(process):
             ended = False
@@ -214,16 +223,19 @@ def transcript_of(source: bytes, copies: list[Copy], notes: Notes) -> bytes:
     return f"{json.dumps(content, indent=1, ensure_ascii=False)}\n".encode()
 
 
-def run_command(script: Path, transcript: Path, objects: Path | None = None) -> int:
+def run_command(
+    script: Path, transcript: Path, objects: Path | None = None, maker: int | None = None
+) -> int:
     """Run a script; keep its transcript, and its variables if asked for, if it succeeds.
 
-    Return its exit status, or minus the number of the signal that ended it.
+    Those that one process, a make with this number, has run import torch once, where possible.
+    Return the exit status, or minus the number of the signal that ended the script.
     """
     source = script.read_bytes()
     with contextlib.ExitStack() as stack:
         out, err, notes, kept = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(4))
         copies = [Copy(out, 1), Copy(err, 2)]
-        status = run_child(script, copies, [notes, kept] if objects else [notes])
+        status = run_child(script, copies, [notes, kept] if objects else [notes], maker)
         if status != 0:
             return status
         noted, pickles = read_notes(script, content_of(notes)), content_of(kept)

@@ -1,6 +1,7 @@
 """The project's sources in another folder, and a make there that knows nothing of one above it."""
 
 import os
+import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +12,10 @@ ORG = "pytorch-first-principles.org"
 # What a make that runs us hands down, and what a reader may have set for the scripts.
 FROM_ABOVE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "EPOCHS"}
 FROM_ABOVE |= {"REPOSITORY", "SITE_URL"}
+
+# What make sets for the scripts, so that they share the machine; a script alone has none of it.
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
+FOR_RUNS = set(re.search(r"^FOR_RUNS := (.*)", MAKEFILE, re.MULTILINE)[1].split())
 
 
 def environment_without(names: Collection[str]) -> dict[str, str]:

@@ -192,7 +192,7 @@ def test_a_row_that_fails_leaves_the_others_and_the_readme_alone(place, why, fak
 def test_make_hands_its_words_on(tmp_path):
     """And nothing of how it lets the chapters share the cores."""
     stand_in = tmp_path / "python"
-    shared = '"${OMP_WAIT_POLICY-not set}${OPENBLAS_THREAD_TIMEOUT-}"'
+    shared = '"${OMP_WAIT_POLICY-not set}${OPENBLAS_NUM_THREADS-}"'
     stand_in.write_text(f'#!/bin/sh\necho "$@"\necho {shared}\n')
     stand_in.chmod(0o755)
     command = ["make", "bench", "-o", "pytorch-first-principles.html", f"PYTHON={stand_in}"]

@@ -51,11 +51,16 @@ CALLS = {
     "detangle a.py": ("detangle", "detangle_command", [Path("a.py"), None]),
     "detangle a.py p.org": ("detangle", "detangle_command", [Path("a.py"), Path("p.org")]),
     "diffs p.org": ("diffs", "diffs_command", [Path("p.org")]),
-    "run a.py a.json": ("run", "run_command", [Path("a.py"), Path("a.json"), None]),
+    "run a.py a.json": ("run", "run_command", [Path("a.py"), Path("a.json"), None, None]),
     "run a.py a.json a.objects": (
         "run",
         "run_command",
-        [Path("a.py"), Path("a.json"), Path("a.objects")],
+        [Path("a.py"), Path("a.json"), Path("a.objects"), None],
+    ),
+    "run a.py a.json --maker 5": (
+        "run",
+        "run_command",
+        [Path("a.py"), Path("a.json"), None, 5],
     ),
     "numbers p.org": ("numbers", "numbers_command", [Path("p.org")]),
     "page p.org p.html": ("page", "page_command", [Path("p.org"), Path("p.html")]),

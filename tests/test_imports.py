@@ -63,7 +63,9 @@ def test_imports_run_in_the_order_in_which_the_readme_lists_the_modules():
         ("tangle", {"files", "org"}),
         ("detangle", {"files", "org", "tangle"}),
         ("diffs", {"files", "org", "detangle"}),
-        ("run", {"files"}),
+        ("warm", set()),
+        ("forks", {"warm"}),
+        ("run", {"files", "warm"}),
         ("watch", set()),
     ],
 )

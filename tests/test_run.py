@@ -713,6 +713,13 @@ FAILING += ["exit with a message", "exit in an inner function", "interrupt", "a 
 FAILING += ["exit without clean-up", "an exception group", "segmentation fault", "recursion"]
 
 
+def test_a_script_that_was_killed_kills_the_run_too(tmp_path):
+    """No process can say how it takes SIGKILL, and ours must not try."""
+    (tmp_path / "a.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    done = run_process(tmp_path, "run", "a.py", "a.json")
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+
+
 @pytest.mark.parametrize("name", FAILING)
 def test_a_failure_leaves_the_old_transcript(name, same, tmp_path):
     (tmp_path / "transcript.json").write_text("old")

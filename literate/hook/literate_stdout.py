@@ -39,9 +39,21 @@ def joins() -> bool:
 JOINS = joins()
 
 
+def below() -> "types.FrameType | None":  # noqa: F821
+    """Return the frame in which forks.py runs the script, or None where Python itself runs it."""
+    frame = sys._getframe()
+    while frame and (frame.f_code.co_name, frame.f_globals["__name__"]) != RUNNER:
+        frame = frame.f_back
+    return frame
+
+
+RUNNER = ("run_script", "literate.forks")
+BELOW = below()
+
+
 def outermost(frame: "types.FrameType | None") -> "types.FrameType | None":  # noqa: F821
     """Return the frame that a frame was called from in the end."""
-    while frame is not None and frame.f_back is not None:
+    while frame is not None and frame.f_back is not BELOW:
         frame = frame.f_back
     return frame
 

@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sources import FROM_ABOVE, ORG, copy_sources, environment_without
+from sources import FOR_RUNS, FROM_ABOVE, ORG, copy_sources, environment_without
 
 POST = Path(ORG)
 BENCH = Path(__file__).resolve().parent
 SCRIPTS = sorted((BENCH.parents[1] / "tangled").glob("*.py"))
 
 # What a make above, or the bench itself, has set for itself.
-NOT_INHERITED = FROM_ABOVE | {"PYTHONPATH", "MKL_CBWR"}
-NOT_INHERITED |= {"OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT"}
+NOT_INHERITED = FROM_ABOVE | FOR_RUNS | {"PYTHONPATH"}
 
 
 def environment(**more: str) -> dict[str, str]:

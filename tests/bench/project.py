@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench.children import BENCH, SCRIPTS, clean_project, folder_with_data, make, run
+from bench.children import BENCH, clean_project, folder_with_data, make, run
 from bench.measure import Row, Side, Taken, timed
 
 ORIGINALS = ("regression", "search", "autoencoder")
@@ -33,8 +33,7 @@ def originals() -> Taken:
 
 def chapters() -> list[Side]:
     """Return the fourteen chapters by make, and the original's content."""
-    logs = [f"logs/{script.stem}.log" for script in SCRIPTS if script.stem[:2].isdigit()]
-    return [from_clean(*logs), originals]
+    return [from_clean("chapters"), originals]
 
 
 def here(*targets: str) -> list[Side]:
