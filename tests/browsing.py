@@ -14,6 +14,25 @@ AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 LOOK_NAMES = [f"{width}-{scheme}" for width, scheme in LOOKS]
 
+COLOURS = ("color-contrast", "link-in-text-block")
+QUICKLY = {"resultTypes": ["violations"], "selectors": False, "preload": False}
+
+# Of the elements that look alike, by their classes and those of all around them, one may stay.
+THIN = """() => {
+    const look = (e) => e === document.body ? ""
+        : [look(e.parentElement), e.tagName, e.className, e.getAttribute("style")].join();
+    let before, left = 0;
+    do {
+        [before, left] = [left, document.querySelectorAll("*").length];
+        const seen = new Set();
+        for (const leaf of document.querySelectorAll("body *:not(:has(*))")) {
+            const its = look(leaf);
+            if (seen.has(its)) leaf.remove();
+            else seen.add(its);
+        }
+    } while (left !== before);
+}"""
+
 
 def need(there: object, hint: str) -> None:
     """Skip a test that lacks a tool, or fail where that must not happen."""
@@ -61,3 +80,26 @@ def wider_than_the_page(page: Page, width: int) -> list[str]:
         }""",
         width,
     )
+
+
+def axe_finds(page: Page, everything: bool = True) -> tuple[list[tuple[str, str]], set[str]]:
+    """Return what axe finds on a page: rules with the element that breaks them, and unsure rules.
+
+    Colours are looked at last, and alone where a look changes nothing else. Axe takes a millisecond
+    for those of an element, and a page has thousands, of which few differ: it loses the others.
+    """
+    found, unsure = [], set()
+
+    def look(options: dict) -> None:
+        result = page.evaluate("(options) => axe.run(options)", QUICKLY | options)
+        found.extend((rule["id"], rule["nodes"][0]["html"][:99]) for rule in result["violations"])
+        unsure.update(rule["id"] for rule in result["incomplete"])
+        assert result["passes"]
+
+    page.add_script_tag(path=AXE)
+    page.evaluate("document.querySelectorAll('main details').forEach((d) => (d.open = true))")
+    if everything:
+        look({"rules": {name: {"enabled": False} for name in COLOURS}})
+    page.evaluate(THIN)
+    look({"runOnly": list(COLOURS)})
+    return found, unsure

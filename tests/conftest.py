@@ -75,8 +75,14 @@ def pytest_configure(config: pytest.Config) -> None:
     set_hypothesis_home_dir(folder.name)
 
 
+def pytest_collection() -> None:
+    """Look for no garbage while modules are imported: they make little, and looking takes long."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Let the collector of garbage pass over what the imports made: it stays, and is much."""
+    gc.enable()
     gc.freeze()
     # Given back at the very end: nanobind would report what is never collected as a leak.
     atexit.register(gc.unfreeze)
