@@ -117,7 +117,8 @@ def pick_epochs(default: int) -> int:
     return epochs
 
 n_epochs = pick_epochs(20)
-torch.set_num_threads(1)  # on a CPU
+if "OMP_NUM_THREADS" not in os.environ:
+    torch.set_num_threads(1)  # on a CPU
 
 # %% The images
 
@@ -650,6 +651,19 @@ largest_gap = (ends["plain"] - ends["fused"]).abs().max().item()
 print(f"updates in ten steps: {updates['plain']} by plain Adam, {updates['fused']} by fused Adam")
 print(f"no weight differs by more than {1e-4:g}: {largest_gap < 1e-4}")
 
+n_threads = torch.get_num_threads()
+for threads in (1, 2):
+    torch.set_num_threads(threads)
+    fresh_model, fresh_optimizer, fresh_loader, _ = set_up(42, x_train, device)
+    next_steps(fresh_model, fresh_optimizer, fresh_loader)
+    ends[threads] = parameters_to_vector(fresh_model.parameters()).detach()
+    times[f"ten steps, threads: {threads}"] = seconds(
+        next_steps, fresh_model, fresh_optimizer, batches
+    )
+torch.set_num_threads(n_threads)
+threads_gap = (ends[1] - ends[2]).abs().max().item()
+print(f"one thread or two, no weight differs by more than {1e-4:g}: {threads_gap < 1e-4}")
+
 judges = WholeBatches(x_train[-10_000:])
 worth = {}
 for size, rate in ((64, RATE), (128, RATE), (256, RATE), (512, RATE), (256, 1e-3)):
@@ -742,7 +756,8 @@ assert shown_mse > 0.1
 np.testing.assert_allclose(pca_mse, 0.01683, atol=5e-6)
 np.testing.assert_allclose(clipped_mse, 0.01521, atol=5e-6)
 assert pca_errors["test"] < pca_errors["training"]
-assert largest_gap < 1e-4 and worth[64, RATE] < worth[256, RATE] < worth[512, RATE]
+assert largest_gap < 1e-4 and threads_gap < 1e-4
+assert worth[64, RATE] < worth[256, RATE] < worth[512, RATE]
 assert worth[256, RATE] < worth[256, 1e-3]
 assert gap == 0 and went_on == never_stopped
 assert forgot_order != never_stopped

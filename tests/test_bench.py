@@ -248,21 +248,34 @@ def test_peak_memory_is_the_commands_own():
 def test_a_training_is_timed_from_its_start_and_its_last_epoch_alone(monkeypatch):
     clock, losses = iter([10.0, 30.0, 31.0]), [0.2, 0.1]
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setitem(training.WAYS, "ours", lambda n_epochs: iter(losses[:n_epochs]))
-    result = training.train("ours", 2)
+    monkeypatch.setitem(training.WAYS, training.TWO, lambda n_epochs: iter(losses[:n_epochs]))
+    result = training.train(training.TWO, 2)
     assert result == {"all": 21.0, "last": 1.0, "mse": 0.1}
     asked = []
     monkeypatch.setattr(training, "run_module", lambda *words: asked.append(words) or result)
-    both = [[side() for side in training.sides(2, part)] for part in ("all", "last")]
+    both = [[side() for side in training.sides(training.TWO, 2, part)] for part in ("all", "last")]
     assert both == [[Taken(21.0, 0.1)] * 2, [Taken(1.0)] * 2]
-    assert asked == [("training", way, "2") for way in ("ours", "original")] * 2
+    assert asked == [("training", way, "2") for way in ("two threads", "original")] * 2
+
+
+@pytest.mark.parametrize(("way", "wanted"), [(training.ONE, 1), (training.TWO, 2)])
+def test_ours_trains_on_so_many_threads(way, wanted, monkeypatch):
+    """One, as the chapter does unless it is told otherwise; two, as it can be told."""
+    said = []
+    monkeypatch.setattr(torch, "set_num_threads", said.append)
+    monkeypatch.setattr(chapter14, "parts", lambda: said.append("parts") or [None] * 5)
+    epochs = training.WAYS[way](1)
+    with pytest.raises((AttributeError, TypeError)):  # there is nothing to train
+        next(epochs)
+    assert said == [wanted, "parts"]
+    assert 'if "OMP_NUM_THREADS" not in os.environ:\n    torch.set_num_threads(1)' in (
+        chapter14.SCRIPT.read_text()
+    )
 
 
 def test_the_bench_finds_in_chapter_14_what_it_measures():
     for name in re.findall(r'CHAPTER\.get\("(\w+)"\)', "".join(map(text_of, (chapter14, steps)))):
         assert name in chapter14.CHAPTER
-    asked = re.findall(r"set_num_threads\((\d+)\)", chapter14.SCRIPT.read_text())
-    assert asked in ([], [str(chapter14.threads())])
 
 
 def text_of(module):

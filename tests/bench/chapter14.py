@@ -4,7 +4,6 @@ On a GPU (DEVICE=cuda make bench) the same calls train there; nobody has tried t
 """
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -29,12 +28,6 @@ class Parts(NamedTuple):
     test_loader: Iterable
 
 
-def threads() -> int:
-    """Return how many threads the chapter asks for, or all where it asks for none."""
-    asked = re.search(r"^torch\.set_num_threads\((\d+)\)", SCRIPT.read_text(), re.MULTILINE)
-    return int(asked[1]) if asked else torch.get_num_threads()
-
-
 def parts() -> Parts:
     """Return the chapter's parts at their start."""
     device = CHAPTER.get("pick_device")()
@@ -44,9 +37,9 @@ def parts() -> Parts:
     return Parts(device, model, optimizer, train_loader, CHAPTER.get("WholeBatches")(x_test))
 
 
-def train(n_epochs: int) -> Iterator[float]:
-    """Train as the chapter does; yield the test MSE after each epoch."""
-    torch.set_num_threads(threads())
+def train(n_epochs: int, threads: int) -> Iterator[float]:
+    """Train as the chapter does on so many threads; yield the test MSE after each epoch."""
+    torch.set_num_threads(threads)
     device, model, optimizer, train_loader, test_loader = parts()
     loss_fn = nn.MSELoss()
     train_step = CHAPTER.get("make_train_step")(model, loss_fn, optimizer)
