@@ -247,7 +247,8 @@ $(foreach check,$(CHECKS),$(eval $(check): $(filter logs/$(check:check-%=%)_%,$(
 
 $(CHECKS): check-%: | $(FOR_TESTS)
 	$(PYTHON) -m ruff check tangled/$*_*.py
-	$(PYTHON) -m pytest --quiet $(SIDE_BY_SIDE) tests/test_$*_*.py tests/test_exercises.py -k $*_
+	$(PYTHON) -m pytest --quiet $(SIDE_BY_SIDE) tests/test_$*_*.py tests/test_exercises.py \
+		tests/long/test_wrong_answers.py -k $*_
 	$(LITERATE) numbers $(ORG)
 
 bench: $(PAGE) | $(FOR_TESTS)  ## measure our way beside others, on a quiet machine: 45 minutes, fewer with QUICK=1

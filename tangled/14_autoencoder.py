@@ -756,9 +756,8 @@ assert shown_mse > 0.1
 np.testing.assert_allclose(pca_mse, 0.01683, atol=5e-6)
 np.testing.assert_allclose(clipped_mse, 0.01521, atol=5e-6)
 assert pca_errors["test"] < pca_errors["training"]
-assert largest_gap < 1e-4 and threads_gap < 1e-4
-assert worth[64, RATE] < worth[256, RATE] < worth[512, RATE]
-assert worth[256, RATE] < worth[256, 1e-3]
+assert max(largest_gap, threads_gap) < 1e-4
+assert worth[64, RATE] < worth[256, RATE] < min(worth[512, RATE], worth[256, 1e-3])
 assert gap == 0 and went_on == never_stopped
 assert forgot_order != never_stopped
 assert by_weights < 0.005 and by_both < 0.001

@@ -75,6 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
     set_hypothesis_home_dir(folder.name)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let a worker end without taking apart what it imported, which would take seconds."""
+    if hasattr(session.config, "workerinput"):
+        atexit.register(os._exit, 0)  # the first that is registered is the last that is called
+
+
 def pytest_collection() -> None:
     """Look for no garbage while modules are imported: they make little, and looking takes long."""
     gc.disable()
@@ -223,26 +229,27 @@ def good(mnist: ModuleType) -> Path:
     return Path(shutil.copytree(ROOT / mnist.DATA / mnist.RAW, mnist.DATA / mnist.RAW))
 
 
-# Tests of the builder. Nothing that they call needs torch, whose import takes seconds, and in whose
-# process a fork takes 15 ms, in the child as many again.
+# Tests of the builder, and those of two chapters. Nothing that they call needs torch, whose import
+# takes seconds, and in whose process a fork takes 15 ms, in the child as many again.
 WITHOUT_TORCH = {
     f"test_{name}.py"
     for names in (
-        "books colophon colours command_line detangle diffs exercise_runner files forks",
-        "how_tests_run imports makefile mnist notebooks numbers org page pandoc papers post",
-        "post_document questions run scripts site tangle tasks watch workflows",
+        "01_data 03_gradient_descent",  # which have nothing to do with it
+        "books colophon colours command_line detangle diffs files forks how_tests_run imports",
+        "numbers org page pandoc papers post post_document post_notebooks questions scripts",
+        "site tangle tasks workflows",
     )
     for name in names.split()
 }
 
 
 def needs_no_torch(nodeid: str) -> bool:
-    """Tell whether a test is one of the builder's."""
+    """Tell whether a test is one of these."""
     return Path(nodeid.partition("::")[0]).name in WITHOUT_TORCH
 
 
 def pytest_configure_node(node: WorkerController) -> None:
-    """Let every second worker collect the builder's tests only, where all the fast ones are run."""
+    """Let every second worker collect these tests only, where all the fast ones are run."""
     config, number = node.config, int(node.gateway.id.removeprefix("gw"))
     everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     everything = everything and not (config.option.keyword or config.option.markexpr)
@@ -293,7 +300,7 @@ class OneFileOneWorker(LoadScopeScheduling):
         super().schedule()
 
     def _check_nodes_have_same_collection(self) -> bool:
-        """Tell whether all collected the same of the builder's tests, and most the same of all."""
+        """Tell whether all collected the same of these tests, and most the same of all."""
         collected = self.registered_collections
         whole = {node: t for node, t in collected.items() if not node.workerinput["without_torch"]}
         builder = {node: list(filter(needs_no_torch, tests)) for node, tests in collected.items()}

@@ -17,7 +17,7 @@ from conftest import POST, TANGLED, Definitions
 STRIDED, BROADCAST = map(
     Definitions(TANGLED / "02_tensors.py").get, ("strided", "broadcast_shapes_by_hand")
 )
-property_test = settings(max_examples=400)
+property_test = settings(max_examples=250)
 
 
 # --- strided

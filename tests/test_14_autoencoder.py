@@ -7,10 +7,8 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.data import DataLoader
-from torchvision.datasets import MNIST
 
 from conftest import ROOT
 
@@ -253,6 +251,8 @@ def test_each_colour_is_its_digit_s(chapter):
 
 def test_tensorboard_can_read_the_run(chapter, saved):
     run = newest_run()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     events = EventAccumulator(str(run), size_guidance={"histograms": 0, "images": 0}).Reload()
     by_tag = {tag: [e.value for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
     assert set(by_tag) == {"loss/training", "loss/test", "learning rate"}
@@ -282,6 +282,8 @@ def test_the_times_are_in_a_file_and_not_in_the_log(chapter):
 
 def test_the_textbook_s_road_gives_the_same_batches(chapter, images):
     """Against the bytes themselves, in the order that the chapter's own loader has."""
+    from torchvision.datasets import MNIST  # whose import takes two seconds
+
     dataset = chapter.names["OneByOne"](MNIST(ROOT / "data", train=False))
     loader = chapter.names["textbook_loader"](dataset, 7, workers=0)
     assert isinstance(loader, DataLoader)

@@ -10,12 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
+from literate.run import run_command
 from literate.warm import user_behind, worthwhile
 from orgs import ENVIRONMENT
 
@@ -58,37 +60,64 @@ def served(tmp_path_factory):
     folder = with_torch(tmp_path_factory.mktemp("served"))
     write(folder, "")
     with subprocess.Popen(["sleep", "1000"]) as process:
-        assert run(folder, "script", "--maker", process.pid)[:2] == (0, "")
+        assert run(folder, "script", process.pid)[:2] == (0, "")
         assert imports(folder) == 1
         yield folder, process.pid
         process.kill()
 
 
+def own_environment(folder):
+    """Return the variables that lead a script to the module torch in this folder."""
+    path = os.pathsep.join([ENVIRONMENT["PYTHONPATH"], str(folder / "modules")])
+    return {"PYTHONPATH": path, "IMPORTS": str(folder / "imports")}
+
+
 def command(folder, name, *more, **environment):
     """Return what starts a run of a script in this folder, as Popen takes it."""
-    path = os.pathsep.join([ENVIRONMENT["PYTHONPATH"], str(folder / "modules")])
-    own = {"PYTHONPATH": path, "IMPORTS": str(folder / "imports")}
     arguments = ["run", f"{name}.py", f"{name}.json", *map(str, more)]
     return {
         "args": [sys.executable, "-m", "literate", *arguments],
         "cwd": folder,
-        "env": ENVIRONMENT | own | environment,
+        "env": ENVIRONMENT | own_environment(folder) | environment,
     }
 
 
-def run(folder, name, *more, **environment):
+@contextlib.contextmanager
+def redirected(files):
+    """Let descriptors of this process lead into these open files for a while."""
+    saved = {number: os.dup(number) for number in files}
+    for number, file in files.items():
+        os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        for number, kept in saved.items():
+            os.dup2(kept, number)
+            os.close(kept)
+
+
+def run(folder, name, maker=None, objects=None, **environment):
     """Run a script; return its exit status, what it printed, and its transcript."""
     transcript = folder / f"{name}.json"
     transcript.unlink(missing_ok=True)
-    done = subprocess.run(
-        **command(folder, name, *more, **environment),
-        input="typed\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryFile("w+") as typed,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
+        patch.delenv("PYTEST_CURRENT_TEST", raising=False)  # it changes, and must not
+        for variable, value in (own_environment(folder) | environment).items():
+            patch.setenv(variable, value)
+        patch.setattr(sys, "orig_argv", [sys.executable])  # a worker of pytest-xdist has options
+        patch.chdir(folder)
+        typed.write("typed\n")
+        typed.seek(0)
+        with redirected({0: typed, 1: out, 2: err}):
+            status = run_command(Path(f"{name}.py"), transcript, objects, maker)
+        said = [file.seek(0) or file.read() for file in (out, err)]
     content = json.loads(transcript.read_text()) if transcript.exists() else None
-    return done.returncode, done.stdout, done.stderr, content
+    return status, *said, content
 
 
 def write(folder, code, name="script"):
@@ -164,14 +193,14 @@ def test_a_fork_shows_what_a_process_of_its_own_shows(case, served):
     write(folder, SAME[case])
     alone = run(folder, "script")
     by_alone = imports(folder)
-    assert run(folder, "script", "--maker", maker) == alone
+    assert run(folder, "script", maker) == alone
     assert imports(folder) == max(by_alone - 1, 0)  # a syntax error comes before any import
 
 
 def test_the_objects_are_kept(folder, maker):
     write(folder, "a = [1, 2]\ndef f(): pass\n")
-    run(folder, "script", "alone.objects")
-    run(folder, "script", "forked.objects", "--maker", maker.pid)
+    run(folder, "script", None, folder / "alone.objects")
+    run(folder, "script", maker.pid, folder / "forked.objects")
     alone = (folder / "alone.objects").read_bytes()
     assert b"a" in alone and (folder / "forked.objects").read_bytes() == alone
 
@@ -194,9 +223,9 @@ def test_those_side_by_side_import_torch_once_and_the_server_ends_with_its_maker
 
 def test_another_make_has_a_server_of_its_own(folder, maker):
     write(folder, "print(1)")
-    run(folder, "script", "--maker", maker.pid)
+    run(folder, "script", maker.pid)
     with subprocess.Popen(["sleep", "1000"]) as other:
-        assert run(folder, "script", "--maker", other.pid)[:2] == (0, "1\n")
+        assert run(folder, "script", other.pid)[:2] == (0, "1\n")
         other.kill()
     assert imports(folder) == 2
 
@@ -210,16 +239,16 @@ def test_a_fork_that_would_differ_is_not_made(environment, folder, maker):
     """The server was started with none of these but the accelerator, which it looks for itself."""
     write(folder, "import os\nprint(os.environ.get('OTHER'), os.environ.get('PYTHONWARNINGS'))")
     start = {name: value for name, value in environment.items() if name == "ACCELERATOR"}
-    run(folder, "script", "--maker", maker.pid, **start)
+    run(folder, "script", maker.pid, **start)
     imports(folder)
     alone = run(folder, "script", **environment)
-    assert run(folder, "script", "--maker", maker.pid, **environment) == alone
+    assert run(folder, "script", maker.pid, **environment) == alone
     assert imports(folder) == 2
 
 
 def test_other_options_of_python_are_the_script_s(folder, maker):
     write(folder, "import sys\nprint(sys.flags.optimize)")
-    run(folder, "script", "--maker", maker.pid)
+    run(folder, "script", maker.pid)
     optimized = command(folder, "script", "--maker", maker.pid)
     optimized["args"].insert(1, "-O")
     assert subprocess.check_output(**optimized) == b"1\n"
@@ -230,7 +259,7 @@ def test_a_warning_of_an_import_is_the_script_s(folder, maker):
         file.write("import warnings\nwarnings.warn('old', FutureWarning)\n")
     write(folder, "print(1)")
     for _ in range(2):
-        status, out, _, transcript = run(folder, "script", "--maker", maker.pid)
+        status, out, _, transcript = run(folder, "script", maker.pid)
         assert (status, out) == (0, "1\n")
         assert "FutureWarning: old" in transcript["errors"]
 
@@ -238,7 +267,7 @@ def test_a_warning_of_an_import_is_the_script_s(folder, maker):
 def test_an_import_that_fails_is_the_script_s(folder, maker):
     (folder / "modules" / "torch.py").write_text("import none_such\n")
     write(folder, "print(1)")
-    status, _, err, _ = run(folder, "script", "--maker", maker.pid)
+    status, _, err, _ = run(folder, "script", maker.pid)
     assert status == 1
     assert err.endswith("ModuleNotFoundError: No module named 'none_such'\n")
     assert 'script.py", line 1' in err
@@ -250,7 +279,7 @@ def test_a_sitecustomize_of_the_user_s_is_run_by_each_script(folder, maker):
     alone = run(folder, "script")
     assert alone[3]["output"] == [[1, "mine\n"], [2, "1\n"]]
     for _ in range(2):
-        assert run(folder, "script", "--maker", maker.pid) == alone
+        assert run(folder, "script", maker.pid) == alone
 
 
 def test_what_an_import_sets_in_the_environment_is_there(folder, maker):
@@ -258,7 +287,7 @@ def test_what_an_import_sets_in_the_environment_is_there(folder, maker):
         file.write("os.environ['SET_BY_TORCH'] = '1'\n")
     write(folder, "import os\nprint(os.environ['SET_BY_TORCH'])")
     for _ in range(2):
-        assert run(folder, "script", "--maker", maker.pid)[1] == "1\n"
+        assert run(folder, "script", maker.pid)[1] == "1\n"
     assert imports(folder) == 1
 
 
@@ -298,7 +327,8 @@ def test_a_script_that_is_killed_ends_its_run(folder, maker):
         os.kill(script, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     write(folder, "print(1)")
-    assert run(folder, "script", "--maker", maker.pid)[:2] == (0, "1\n")
+    again = command(folder, "script", "--maker", maker.pid)
+    assert subprocess.check_output(**again) == b"1\n"
     assert imports(folder) == 1
 
 

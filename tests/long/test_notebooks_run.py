@@ -6,8 +6,8 @@ notebook goes on.
 
 Chapter 14 trains for one epoch here. Up to the training its cells must give what the notebook
 holds, from there on something of the same kind. What twenty epochs give is held to the script
-elsewhere: test_notebooks.py finds the statements of the script in the notebook, and what the script
-printed and drew; test_scripts_alone.py runs the script, all twenty epochs, and compares.
+elsewhere: test_post_notebooks.py finds the statements of the script in the notebook, and what the
+script printed and drew; test_scripts_alone.py runs the script, all twenty epochs, and compares.
 """
 
 import base64

@@ -346,8 +346,9 @@ def test_one_chapter_is_run_and_checked_alone(project):
     run = make(project, "check-07", python=stand_in(project))
     assert commands(run) == ["tangle", "run 07_loss", "numbers"]
     assert re.findall(r"-m (ruff|pytest) .*", run.stdout) == ["ruff", "pytest"]
-    chosen = re.search(r"-m pytest .*?(tests/.*)", run.stdout)[1]
-    assert chosen == "tests/test_07_*.py tests/test_exercises.py -k 07_"
+    chosen = re.search(r"-m pytest .*?(tests/.*\n.*)", run.stdout)[1].replace("\\\n", "").split()
+    files = ["tests/test_07_*.py", "tests/test_exercises.py", "tests/long/test_wrong_answers.py"]
+    assert chosen == [*files, "-k", "07_"]
 
 
 def test_a_file_of_that_name_is_no_check(project):
