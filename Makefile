@@ -236,11 +236,12 @@ $(MNIST): ;
 # file share is made once.
 SIDE_BY_SIDE := -n logical --maxprocesses 4
 
-test: lint $(PAGE) | $(FOR_TESTS)  ## check what the run left, and the builder on small posts: a few minutes
+test: lint $(PAGE) | $(FOR_TESTS)  ## check what the run left, and the builder on small posts: a minute
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadfile --ignore tests/long
 
+# Long tests wait now and then, for a browser, a server or other processes, so they have a worker more.
 verify: $(PAGE) notebooks site | $(FOR_TESTS)  ## the long checks: every script alone, notebooks, browser, Emacs, runs compared
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --dist loadgroup tests/long
+	$(PYTHON) -m pytest -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --maxprocesses 5 --dist loadgroup tests/long
 
 # One chapter, in less than a minute: what it claims, its exercises, and the numbers in its prose.
 $(foreach check,$(CHECKS),$(eval $(check): $(filter logs/$(check:check-%=%)_%,$(LOGS))))

@@ -64,7 +64,7 @@ def seen(parts: Locator) -> list[bool]:
 
 
 def wider_than_the_page(page: Page, width: int) -> list[str]:
-    """Return the elements that stick out at a side, but for those in a part that scrolls."""
+    """Return the elements that stick out at a side; a part that scrolls may, and what SVG clips."""
     return page.evaluate(
         """(width) => {
             const scrolls = (e) => e && e !== document.documentElement
@@ -75,8 +75,9 @@ def wider_than_the_page(page: Page, width: int) -> list[str]:
             };
             const all = [document.documentElement, ...document.querySelectorAll("body *")];
             const wide = document.documentElement.scrollWidth > width ? ["the page"] : [];
-            return wide.concat(all.filter((e) => sticksOut(e) && !e.matches(".skip")
-                && !scrolls(e.parentElement)).map((e) => e.outerHTML.slice(0, 80)));
+            const bad = all.filter((e) => sticksOut(e) && !e.matches(".skip") && !e.ownerSVGElement
+                && !scrolls(e.parentElement));
+            return wide.concat(bad.map((e) => e.outerHTML.slice(0, 80)));
         }""",
         width,
     )

@@ -52,10 +52,13 @@ os.environ.update({name: os.environ.get(name, value) for name, value in HERE_ONL
 # torchviz 0.0.3 compares torch's version with distutils, which setuptools lends it.
 TOLERATED = ["ignore:distutils Version classes are deprecated:DeprecationWarning"]
 
-# Run a script as 'python SCRIPT' would, on a platform that starts processes by spawn.
+# Run a script as 'python SCRIPT' would, on a platform that starts processes by spawn. They are
+# forked here, from a server that has imported torch and nothing of the script, which saves each of
+# them seconds; all else is as by spawn: the script is imported, and what it hands over is pickled.
 BY_SPAWN = """
 import multiprocessing, runpy, sys
-multiprocessing.set_start_method("spawn")
+multiprocessing.set_start_method("forkserver")
+multiprocessing.set_forkserver_preload(["torch"])
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
 

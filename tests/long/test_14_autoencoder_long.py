@@ -1,4 +1,4 @@
-"""Chapter 14, again: trained for one epoch, and where its data are damaged, missing or mended."""
+"""Chapter 14, again: where its data are damaged, missing or mended."""
 
 import gzip
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import MNIST
 
-from conftest import ROOT, TANGLED, link_data, run_script
+from conftest import ROOT, TANGLED
 
 SCRIPT = TANGLED / "14_autoencoder.py"
 RAW = ROOT / "data" / "MNIST" / "raw"
@@ -44,23 +44,6 @@ def test_pca_is_the_best_linear_code(chapter):
     error = np.mean(((test - mean) - (test - mean) @ best @ best.T) ** 2)
     assert error == pytest.approx(0.01683, abs=5e-6)
     assert chapter.names["pca_mse"] == pytest.approx(error, rel=1e-4)
-
-
-def test_a_copy_runs_alone_for_one_epoch_and_says_the_same(golden, tmp_path):
-    """All that is printed up to the first epoch, and no claim about twenty."""
-    shutil.copy(SCRIPT, tmp_path / "alone.py")
-    link_data(tmp_path)
-    run = run_script(tmp_path / "alone.py", tmp_path, EPOCHS="1")
-    assert (run.returncode, run.stderr) == (0, "")
-    upto = golden.output.index("\nepoch  5")
-    assert run.stdout.startswith(golden.output[: upto + 1])
-    assert "checked: both versions" in run.stdout
-    assert "20 epochs" not in run.stdout
-    drawn = names_in(tmp_path / "figures")
-    names = ["autoencoder", "embedding", "mnist_ae", "network", "val_loss"]
-    assert drawn == [f"{name}.png" for name in names]
-    same = (tmp_path / "figures" / "autoencoder.png").read_bytes()
-    assert same == (golden.folder / "figures" / "autoencoder.png").read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing", "all missing"])

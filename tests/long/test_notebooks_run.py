@@ -119,6 +119,22 @@ def test_a_notebook_runs_and_gives_the_outputs_it_holds(made, name, folder, kern
     if name == ONE_EPOCH:
         (start,) = [at for at, source in enumerate(code) if TRAINS in source]
         assert 20 < start < len(code) - 20
+        said = "".join(printed.get("stdout", "") for printed, _ in found)
+        assert "checked: both versions" in said
+        assert "20 epochs" not in said  # of which it may claim nothing
+        names = [
+            "autoencoder",
+            "embedding",
+            "image_10",
+            "image_20",
+            "mnist_ae",
+            "network",
+            "val_loss",
+        ]
+        drawn = sorted((folder / "figures").iterdir())
+        assert drawn == [folder / "figures" / f"{name}.png" for name in names]
+        network = (ROOT / "figures" / "autoencoder.png").read_bytes()
+        assert (folder / "figures" / "autoencoder.png").read_bytes() == network
         expected, found = (
             every[:start] + list(map(kind_of, every[start:])) for every in (expected, found)
         )

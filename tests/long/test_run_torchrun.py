@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from test_run import same  # noqa: F401 (a fixture)
 
 from conftest import TANGLED, chapter_of
-from test_run import same  # noqa: F401 (a fixture)
 
 SCRIPT = TANGLED / "12_parallelism.py"
 
@@ -75,12 +75,11 @@ def test_the_chapter_imports_that_module_before_it_joins_a_group():
     assert "os._exit" not in source
 
 
-@pytest.mark.parametrize("kill_at", [1, 6, 200])
+@pytest.mark.parametrize("kill_at", [1, 6])
 def test_a_killed_process_changes_nothing(tmp_path, kill_at):
     """Rank 1 is killed at a step; the end must be that of the run in which nobody died.
 
-    Before the first checkpoint, right after it, and at the last step: the chapter's own run has one
-    in the middle.
+    Before the first checkpoint, and right after it: the chapter's own run has one in the middle.
     """
     for rank in range(2):  # so that the first part of the work, without a kill, is not done again
         (tmp_path / f"{rank}.json").write_text("{}")

@@ -447,7 +447,10 @@ def test_the_map_is_drawn_by_day_and_by_night(browser):
         figure = alive(page, "decoder")
         colours.append(ink(figure))
         page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
-        page.wait_for_function("matchMedia('(prefers-color-scheme: dark)').matches ? true : true")
+        for _ in range(100):  # the figure is told a moment later
+            if ink(figure) != colours[-1]:
+                break
+            page.wait_for_timeout(50)
         colours.append(ink(figure))
         page.context.close()
     light, to_dark, dark, to_light = colours
