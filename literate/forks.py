@@ -12,7 +12,6 @@ sitecustomize.
 """
 
 import atexit
-import builtins
 import contextlib
 import gc
 import importlib
@@ -237,16 +236,8 @@ def as_main(request: Request) -> dict[str, Any]:
     sys.orig_argv = [sys.executable, *request.options, request.script]
     sys.path[0] = str(Path(file).resolve().parent)
     main = vars(sys.modules["__main__"])
-    main.clear()
-    main |= {
-        "__name__": "__main__",
-        "__doc__": None,
-        "__package__": None,
-        "__loader__": importlib.machinery.SourceFileLoader("__main__", file),
-        "__spec__": None,
-        "__annotations__": {},
-        "__builtins__": builtins,
-        "__file__": file,
-        "__cached__": None,
-    }
+    for name in [name for name in main if not name.startswith("__")]:
+        del main[name]
+    main["__loader__"] = importlib.machinery.SourceFileLoader("__main__", file)
+    main |= {"__file__": file, "__cached__": None}
     return main

@@ -60,7 +60,8 @@ def printed(
             done.append(measure())
             print(done[-1], flush=True)
         except subprocess.CalledProcessError as error:
-            problems.append(f"{name}: {error}\n{error.stderr}")
+            said = "\n".join(error.stdout.splitlines()[-20:])  # as of pytest, which says it there
+            problems.append(f"{name}: {error}\n{said}\n{error.stderr}")
         except ValueError as error:
             problems.append(f"{name}: {error}")
     return done, problems

@@ -15,7 +15,7 @@ BENCH = Path(__file__).resolve().parent
 SCRIPTS = sorted((BENCH.parents[1] / "tangled").glob("*.py"))
 
 # What a make above, or the bench itself, has set for itself.
-NOT_INHERITED = FROM_ABOVE | FOR_RUNS | {"PYTHONPATH"}
+NOT_INHERITED = FROM_ABOVE | FOR_RUNS | {"PYTHONPATH", "WORDS", "QUICK", "ROUNDS", "README"}
 
 
 def environment(**more: str) -> dict[str, str]:
