@@ -32,6 +32,7 @@ WORTHWHILE = {
     "matplotlib.pyplot": r"\bpyplot\b",
     "sklearn.utils": r"\bsklearn\b",
 }
+ATTEMPTS = 20  # to find a server or to start one, which others may do at the same moment
 ASKS_FOR = r'^os\.environ\.setdefault\("(\w+)", '  # a variable, where there is none
 
 
@@ -106,9 +107,12 @@ def start_server(listener: socket.socket, maker: int, options: list[str]) -> Non
 
 
 def server_for(maker: int, options: list[str]) -> socket.socket:
-    """Return a connection to the server of this make, which may start just now."""
+    """Return a connection to the server of this make, which is started where there is none yet.
+
+    Raises OSError where neither can be had.
+    """
     address = f"\0literate {os.getuid()} {maker}"
-    while True:
+    for _ in range(ATTEMPTS):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.suppress(ConnectionRefusedError):
             connection.connect(address)
@@ -121,6 +125,7 @@ def server_for(maker: int, options: list[str]) -> socket.socket:
             listener.bind(address)
             listener.listen(64)
             start_server(listener, maker, options)
+    raise ConnectionRefusedError
 
 
 def start(
@@ -142,7 +147,10 @@ def start(
         "folder": str(Path.cwd()),
         "numbers": list(files),
     }
-    connection = server_for(maker, options)
+    try:
+        connection = server_for(maker, options)
+    except OSError:
+        return None  # there are no such names here after all
     if user_behind(connection) == os.getuid():
         with contextlib.suppress(OSError, ValueError):  # it hangs up where it declines
             socket.send_fds(connection, [json.dumps(request).encode()], list(files.values()))

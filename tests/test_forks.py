@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from literate import warm
 from literate.run import run_command
 from literate.warm import user_behind, worthwhile
 from orgs import ENVIRONMENT
@@ -352,6 +353,15 @@ def test_scripts_go_on_where_make_is_killed_and_then_the_server_ends(folder, mak
         assert process.poll() is None
         os.kill(script, signal.SIGTERM)
         assert process.wait() == -signal.SIGTERM
+
+
+def test_where_no_server_can_be_had_a_script_starts_as_ever(folder, maker, monkeypatch):
+    write(folder, "print(1)")
+    monkeypatch.setattr(warm, "start_server", lambda *_: None)  # nobody listens for long
+    assert run(folder, "script", maker.pid)[:2] == (0, "1\n")
+    monkeypatch.setattr(warm, "server_for", lambda *_: Path("/none/such").stat())
+    assert run(folder, "script", maker.pid)[:2] == (0, "1\n")
+    assert imports(folder) == 2
 
 
 def test_what_a_script_is_going_to_import():
