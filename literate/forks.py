@@ -223,7 +223,6 @@ def begin_hook() -> None:
     """Import the recorder, as Python does at its start where PYTHONPATH begins with its folder."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "literate"]:
         del sys.modules[name]
-    sys.modules.pop("sitecustomize", None)
     sys.path.insert(0, os.environ["PYTHONPATH"].split(os.pathsep)[0])
     with contextlib.suppress(ModuleNotFoundError):  # in the end it looks for the user's own
         importlib.import_module("sitecustomize")

@@ -30,8 +30,7 @@ class accelerator:
     is_available = lambda: "ACCELERATOR" in os.environ
 """
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere scripts start as ever")
-pytestmark = linux_only
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere scripts start as ever")
 
 
 def with_torch(folder):
@@ -292,11 +291,11 @@ def test_what_an_import_sets_in_the_environment_is_there(folder, maker):
     assert imports(folder) == 1
 
 
-def started(folder, maker, **options):
+def started(folder, maker):
     """Start a script that waits; return the run, and the script's own number."""
     write(folder, "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(1000)")
     process = subprocess.Popen(
-        **command(folder, "script", "--maker", maker.pid), stdout=subprocess.PIPE, **options
+        **command(folder, "script", "--maker", maker.pid), stdout=subprocess.PIPE
     )
     return process, int(process.stdout.readline())
 
