@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 from itertools import groupby
 
-from pygments.lexer import Lexer, inherit
+from pygments.lexer import Lexer, include, inherit
 from pygments.lexers import PythonLexer, get_lexer_by_name
 from pygments.token import Comment, Generic, Keyword, Name, Number, String, Text, _TokenType
 from pygments.util import ClassNotFound
@@ -22,22 +22,37 @@ COLOURS |= {Name.Tag: "k", Name.Attribute: "f", Generic.Inserted: "i", Generic.D
 GAP = re.compile(r'(?<=</a>)\n\n+(?= *<a class="r")')
 
 
-WORDS = "|".join({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "cls", "lazy", "self"})
+# Words that may have a colour: those of this Python, and what other versions and systems have.
+OTHERS = {"cls", "frozendict", "lazy", "self", "sentinel", "VMSError", "WindowsError"}
+WORDS = "|".join({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *OTHERS})
 # What has no colour wherever it stands: names that Python has not, most operators and brackets, and
 # spaces, except at a line's beginning, where they may lead to a string that documents.
 NAME = rf"""(?!(?:{WORDS}|__\w+)\b)[^\W\d]\w*(?![\w"'])"""
 PLAIN = rf"(?:{NAME}|[][(){{}},:;=+*/-]|\.(?!\d)|(?<=\S)[ ]+)+"
 
 
+# What Pygments finds after some forty other patterns: plain numbers, and spaces, unless these lead
+# to a string that documents or to a word that is a keyword only there.
+INDENT = r"""[ ]+(?!\s|[bBrRuU]{0,2}["']|(?:case|lazy|match)\b)"""
+INTEGER, FLOAT = r"\d+(?![\w.])", r"\d+\.\d+(?![\w.])"
+
+
 class NowebLexer(PythonLexer):
     """Python in which a line may be a reference to another block.
 
-    Pygments would try forty patterns for each name and bracket: here one takes all up to the next
-    colour.
+    The patterns here take at once what is frequent and what Pygments comes to late.
     """
 
     tokens = {  # noqa: RUF012 (Pygments has it so)
-        "root": [(r"[<]<\S+>>$", Name.Label), (PLAIN, Text), inherit],
+        "root": [
+            (r"[<]<\S+>>$", Name.Label),
+            (PLAIN, Text),
+            (INDENT, Text),
+            (INTEGER, Number),
+            (FLOAT, Number),
+            include("builtins"),
+            inherit,
+        ],
     }
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import dropwhile
 from typing import Any
 
 from literate.org import OrgError
@@ -18,7 +19,38 @@ from literate.pandoc import converting
 Node = dict[str, Any]
 Visitor = Callable[[Node], Node | None]
 
+LONG = 50_000  # characters: to read fewer in two halves saves no time
+SETTING = re.compile(r"^[ \t]*#\+(\w+):", re.M)
+LOCAL = {"name", "caption", "attr_html"}  # such a line speaks of what stands below it
+
 WORDS = {"Str", "Space", "SoftBreak"}  # the types of the elements that a sentence is made of
+
+
+def halves_of(text: str) -> list[str]:
+    """Return a long Org text in two halves, to be read side by side, or as it is.
+
+    The second begins with a chapter, in the line where that stood, and with the settings above the
+    first chapter. Settings that stand lower keep a text whole, and so do footnotes.
+    """
+    chapters = [found.start() for found in re.finditer(r"^\* ", text, re.M)]
+    if len(text) < LONG or not chapters or "[fn:" in text:
+        return [text]
+    if any(key.lower() not in LOCAL for key in SETTING.findall(text, chapters[0])):
+        return [text]
+    cut = min(chapters, key=lambda place: abs(place - len(text) // 2))
+    settings = re.sub(r"^(?![ \t]*#\+\w+:).+$", "", text[: chapters[0]], flags=re.M)
+    between = "\n" * text.count("\n", chapters[0], cut)
+    return [text[:cut], settings + between + text[cut:]]
+
+
+def joined(document: str) -> str:
+    """Return pandoc's JSON with the words of a sentence in one string.
+
+    All formats show the same, and less than half is left to read, to look through and to write.
+    """
+    for between in ("SoftBreak", "Space"):
+        document = document.replace(f'"}},{{"t":"{between}"}},{{"t":"Str","c":"', " ")
+    return document
 
 
 @contextlib.contextmanager
@@ -27,15 +59,28 @@ def reading(text: str) -> Iterator[Callable[[], Node]]:
 
     Only a CUSTOM_ID gives a heading an identifier. Raises OrgError where pandoc gives up.
     """
-    with converting(text, "--from=org-auto_identifiers", "--to=json") as result:
+    options = ("--from=org-auto_identifiers", "--to=json")
+    with contextlib.ExitStack() as processes:
+
+        def started(part: str) -> Callable[[], str]:
+            return processes.enter_context(converting(part, *options))
+
+        results = [started(half) for half in halves_of(text)]
 
         def document() -> Node:
             try:
-                return json.loads(result())
+                made = [result() for result in results]
+                if len(made) > 1 and any("spurious-link" in one for one in made):
+                    made = [started(text)()]  # it may lead to the other half
             except RuntimeError as error:
                 found = re.search(r"\(line (\d+), .*\n(.*)", str(error))
                 line, reason = (int(found[1]), found[2]) if found else (1, str(error))
                 raise OrgError(line, f"pandoc cannot read this: {reason}") from None
+            first, *others = [json.loads(joined(one)) for one in made]
+            blocks = first["blocks"]
+            for other in others:  # what is above its chapter pandoc made of the settings
+                blocks += dropwhile(lambda node: node["t"] != "Header", other["blocks"])
+            return first | {"blocks": blocks}
 
         yield document
 

@@ -60,13 +60,13 @@ def constants_of(source: str) -> set[float]:
 def unproved_numbers(prose: str, output: str, *sources: str) -> list[str]:
     """Return the numbers that a text states, and that no script printed or holds."""
     printed = {value_of(number) for number in NUMBER.findall(output)}
-    held = printed.union(*map(constants_of, sources))
     values = [value for value in printed if isinstance(value, float)]
 
     def proved(number: str) -> bool:
         decimals = len(number.partition(".")[2]) if "e" not in number else 0
         rounded = {round(value, decimals) for value in values} if decimals else set()
-        return value_of(number) in held | rounded
+        value = value_of(number)
+        return value in printed | rounded or any(value in constants_of(one) for one in sources)
 
     stated = STATED.findall(NO_RESULT.sub("", prose))
     return [number for number in stated if not proved(number)]
@@ -113,10 +113,12 @@ def runs_of(post: Post) -> dict[int, tuple[str, list[str]]]:
 
 
 def read_constants(post: Post) -> None:
-    """Find the numbers in the scripts, and keep them; for this the post need not be woven."""
-    for _, sources in runs_of(post).values():
-        for source in sources:
-            constants_of(source)
+    """Find the numbers in the scripts, and keep them; for this the post need not be woven.
+
+    Those in exercises are found when a number is neither printed nor in its chapter's script.
+    """
+    for script in post.runs:
+        constants_of(read_text(script))
 
 
 def problems_of(post: Post) -> list[str]:

@@ -37,7 +37,7 @@ from literate.org import Block, OrgError, read_blocks
 from literate.outputs import plain, printed_by_block, read_runs
 from literate.safe import check_document, check_lines, elements, line_of
 from literate.sections import SECTION, check_sections, opening_blocks, outline_of, read_headings
-from literate.tangle import tangle_text
+from literate.tangle import put_together
 from literate.tasks import check_tasks, is_task, roles_of
 
 TOUCH = "data-touch"  # the attribute of a picture that names a figure to touch
@@ -82,9 +82,9 @@ class Post:
         self.org, self.text = org, read_text(org)
         self.folder = org.parent.resolve()
         try:
-            self.blocks = read_blocks(self.text)[0]
+            self.blocks, names = read_blocks(self.text)
             with reading(marked(self.text, self.blocks)) as document:
-                tangled = tangle_text(org, self.text)  # refuses an Org file with a mistake in it
+                tangled = put_together(self.blocks, names, self.folder)
                 self.tasks = {one: tangled[one] for one in tangled if is_task(one, self.folder)}
                 self.scripts = {one: tangled[one] for one in tangled if one not in self.tasks}
                 self.outline = outline_of(self.text)

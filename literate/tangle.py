@@ -79,9 +79,10 @@ def target_of(block: Block, project: Path) -> Path:
     return target
 
 
-def tangle(text: str, project: Path) -> dict[Path, list[Line]]:
-    """Return every script that the text of an Org file describes, line by line."""
-    blocks, names = read_blocks(text)
+def put_together(
+    blocks: list[Block], names: dict[str, int], project: Path
+) -> dict[Path, list[Line]]:
+    """Return every script that the blocks of an Org file describe, line by line."""
     by_name = index_blocks(blocks, names)
     scripts: dict[Path, list[Line]] = {}
     for block in blocks:
@@ -95,6 +96,11 @@ def tangle(text: str, project: Path) -> dict[Path, list[Line]]:
         script += [Line("")] if script else []
         script += lines
     return scripts
+
+
+def tangle(text: str, project: Path) -> dict[Path, list[Line]]:
+    """Return every script that the text of an Org file describes, line by line."""
+    return put_together(*read_blocks(text), project)
 
 
 def tangle_text(org: Path, text: str) -> dict[Path, list[Line]]:

@@ -76,6 +76,73 @@ def test_what_it_cannot_read_has_a_line():
     assert caught.value.line == 3
 
 
+HEAD = "#+title: T\n#+startup: overview\n#+options: ^:{}\nBefore a_b,\nand *a* a_{b}.\n"
+FIRST, SECOND = (
+    "\n* One\nA_1 is\nit.\n\n** More\n- x\n",
+    "* Two\n#+name: t\n| a_1 | b_{1} |\n\n<<t>> End" + 30 * " words" + "\n",
+)
+
+
+def read(text: str) -> nodes.Node:
+    """Return pandoc's document of a text."""
+    with nodes.reading(text) as document:
+        return document()
+
+
+def test_a_long_text_is_read_in_two_halves_as_if_it_were_whole(monkeypatch):
+    """The settings hold in both, and a line is where it was."""
+    text = HEAD + FIRST + SECOND
+    whole = read(text)
+    monkeypatch.setattr(nodes, "LONG", 0)
+    first, second = nodes.halves_of(text)
+    assert first == HEAD + FIRST
+    assert second == HEAD[: HEAD.index("Before")] + 9 * "\n" + SECOND
+    assert read(text) == whole
+    assert "Subscript" not in str(read(text.replace("{b}", "b").replace("{1}", "1")))
+    with pytest.raises(OrgError) as caught:
+        read(text + "\n\\(")
+    assert caught.value.line == text.count("\n") + 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + FIRST + SECOND + "#+options: ^:t\n",
+        HEAD + FIRST + "#+LINK: x https://x.org/\n" + SECOND,
+        HEAD + FIRST + "A[fn:1].\n" + SECOND + "\n[fn:1] A note.\n",
+        "#+title: without chapters",
+    ],
+)
+def test_what_halves_must_know_of_each_other_keeps_a_text_whole(monkeypatch, text):
+    monkeypatch.setattr(nodes, "LONG", 0)
+    assert nodes.halves_of(text) == [text]
+
+
+def test_a_link_by_name_finds_the_other_half(monkeypatch):
+    text = HEAD + FIRST + "See [[t]] and [[One]].\n" + SECOND + "See [[t]].\n"
+    whole = read(text)
+    monkeypatch.setattr(nodes, "LONG", 0)
+    assert len(nodes.halves_of(text)) == 2
+    assert read(text) == whole
+    assert str(whole).count("'#t'") == 2
+
+
+def test_a_short_text_is_read_by_one_process():
+    assert nodes.halves_of(HEAD + FIRST + SECOND) == [HEAD + FIRST + SECOND]
+    assert len(nodes.halves_of(HEAD + FIRST + "word " * 20_000 + "\n" + SECOND)) == 2
+
+
+def test_the_words_of_a_sentence_are_one_string():
+    """What looks like the place between two words, but is written in one, stays as it is."""
+    odd = '"},{"t":"Space"},{"t":"Str","c":"'
+    blocks = read(f"One two\nthree /four five/ ~six  seven~. {odd}")["blocks"]
+    first, _, emphasis, _, code, *rest = blocks[0]["c"]
+    assert first == nodes.text("One two three")
+    assert emphasis == {"t": "Emph", "c": [nodes.text("four five")]}
+    assert code["c"][1] == "six  seven"
+    assert nodes.words(rest) == f". {odd}"
+
+
 def test_documents_are_written_side_by_side_in_their_order():
     with nodes.reading(TWO) as document:
         whole = document()

@@ -79,6 +79,8 @@ async def told_after(port, *actions):
         message = await asyncio.wait_for(browser.read_message(), timeout=20)
         told.append(json.loads(message)["command"])
     browser.close()
+    while await browser.read_message() is not None:  # until the other side has closed, too
+        pass
     return told
 
 
