@@ -111,24 +111,21 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 
 # --- the environment
 
-# By uv where it is there and succeeds, which takes less time; else by pip. Then all cores compile the
-# files, where pip would compile by one; not the packages' own tests. (A few files are no Python.)
+# By uv where it is there and succeeds, which takes less time; else by pip. Neither compiles: Python does,
+# for the few files that somebody imports.
 WITH_HASHES = --quiet --require-hashes -r
 install = (command -v uv > /dev/null && uv pip install --python .venv/bin/python $(WITH_HASHES) $(1)) || \
 	.venv/bin/python -m pip install --disable-pip-version-check --no-compile $(WITH_HASHES) $(1)
-compile = .venv/bin/python -W ignore -m compileall -qq -j 0 -x /tests/ .venv/lib || true
 
 .venv/installed: requirements.txt
 	@$(SYSTEM_PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make SYSTEM_PYTHON=/path/to/it")'
 	$(SYSTEM_PYTHON) -m venv .venv
 	$(call install,requirements.txt)
-	@$(compile)
 	ln -sf graphviz-pure .venv/bin/dot
 	@touch $@
 
 .venv/installed-for-tests: requirements-tests.txt .venv/installed
 	$(call install,requirements-tests.txt)
-	@$(compile)
 	@touch $@
 
 # --- from the Org file to scripts

@@ -1,7 +1,7 @@
 """The figures to touch in a real browser: what they compute, and that anybody can move them.
 
-They are looked at in the page that 'make' left; as in test_browser.py, a tool that is missing
-skips its tests.
+They are looked at in the page that 'make' left, or on their chapter's page of the site, which is
+opened in a tenth of the time. As in test_browser.py, a tool that is missing skips its tests.
 """
 
 import json
@@ -15,6 +15,8 @@ import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 from test_browser import browser as browser  # the fixture
 from test_browser import open_page
+from test_site_browser import SITE
+from test_site_browser import open_page as open_site_page
 from torch import nn
 
 from browsing import AXE, LOOK_NAMES, LOOKS, need
@@ -24,6 +26,13 @@ from literate.touch import KINDS, box, data_script, script_of, style_of, unpacke
 DESCENT = json.loads((ROOT / "checkpoints" / "descent.json").read_text(encoding="utf-8"))
 DECODER = json.loads((ROOT / "checkpoints" / "decoder.json").read_text(encoding="utf-8"))
 WAYS = ("mouse", "finger", "keys")
+CHAPTERS = {"descent": "03_gradient_descent", "decoder": "14_autoencoder"}
+
+
+def open_chapter(browser: Browser, name: str, *look, **options) -> Page:
+    """Open the page of the site that has a figure to touch."""
+    need((SITE / f"{CHAPTERS[name]}.html").exists(), "no site here: make site")
+    return open_site_page(browser, f"{CHAPTERS[name]}.html", *look, **options)
 
 
 def alive(page: Page, name: str) -> Locator:
@@ -39,15 +48,6 @@ def alive(page: Page, name: str) -> Locator:
 def desktop(browser):
     """Yield the page as a desktop shows it."""
     page = open_page(browser)
-    yield page
-    assert page.complaints == []
-    page.context.close()
-
-
-@pytest.fixture(scope="module", params=LOOKS, ids=LOOK_NAMES)
-def look(request, browser):
-    """Yield the page in one of its four looks."""
-    page = open_page(browser, *request.param)
     yield page
     assert page.complaints == []
     page.context.close()
@@ -251,7 +251,8 @@ def state(figure: Locator) -> dict[str, str]:
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_handle_is_moved_by_mouse_finger_and_keys(browser, way, name):
-    page = open_page(browser, 390 if way == "finger" else 1280)
+    phone = way == "finger"
+    page = open_page(browser, 390) if phone else open_chapter(browser, name)
     figure = alive(page, name)
     handle, before = figure.locator(".handle"), state(figure)
     begin, scrolled = middle(handle), page.evaluate("scrollY")
@@ -268,7 +269,7 @@ def test_a_handle_is_moved_by_mouse_finger_and_keys(browser, way, name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_handle_stays_in_its_plane_and_a_second_finger_is_nothing_to_it(browser, name):
-    page = open_page(browser)
+    page = open_chapter(browser, name)
     figure = alive(page, name)
     handle, plane = figure.locator(".handle"), figure.locator(".plane").bounding_box()
     drag(page, "mouse", handle, (3000, -3000))
@@ -283,7 +284,7 @@ def test_a_handle_stays_in_its_plane_and_a_second_finger_is_nothing_to_it(browse
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("way", ["mouse", "finger"])
 def test_a_click_or_a_tap_in_the_plane_brings_the_handle_there(browser, way, name):
-    page = open_page(browser, 390 if way == "finger" else 1280)
+    page = open_chapter(browser, name, 390 if way == "finger" else 1280)
     figure = alive(page, name)
     plane, before = figure.locator(".plane").bounding_box(), state(figure)
     spot = plane["x"] + 0.3 * plane["width"], plane["y"] + 0.2 * plane["height"]
@@ -294,7 +295,7 @@ def test_a_click_or_a_tap_in_the_plane_brings_the_handle_there(browser, way, nam
 
 
 def test_shift_moves_farther_and_other_keys_stay_the_browser_s(browser):
-    page = open_page(browser)
+    page = open_chapter(browser, "descent")
     figure = alive(page, "descent")
     handle, plane = figure.locator(".handle"), figure.locator(".plane").bounding_box()
     handle.focus()
@@ -386,20 +387,23 @@ def test_the_sliders_are_moved_by_keys(desktop):
     figure.locator(".reset").click()
 
 
-def test_the_mark_stands_where_the_slider_s_thumb_is_at_the_limit(look):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_mark_stands_where_the_slider_s_thumb_is_at_the_limit(browser, width):
     """The thumb is 20 pixels wide, and its middle stays 10 pixels from each end."""
-    figure = alive(look, "descent")
-    left, width = figure.locator(".mark").evaluate(
+    page = open_chapter(browser, "descent", width)
+    figure = alive(page, "descent")
+    left, wide = figure.locator(".mark").evaluate(
         """mark => [parseFloat(getComputedStyle(mark, "::before").left),
             mark.previousElementSibling.clientWidth]"""
     )
     limit = chapter_of(TANGLED / "03_gradient_descent.py").names["limit"]
     share = (limit - 0.005) / (1 - 0.005)
-    assert left + 1 == pytest.approx(10 + (width - 20) * share, abs=0.6)
+    assert left + 1 == pytest.approx(10 + (wide - 20) * share, abs=0.6)
+    page.context.close()
 
 
 def test_a_path_is_drawn_step_by_step_and_at_once_without_motion(browser):
-    page = open_page(browser)
+    page = open_chapter(browser, "descent")
     figure = alive(page, "descent")
     assert figure.get_attribute("data-steps") == "300"
     figure.locator(".play").click()
@@ -407,7 +411,7 @@ def test_a_path_is_drawn_step_by_step_and_at_once_without_motion(browser):
     page.wait_for_function(few)
     expect(figure).to_have_attribute("data-steps", "300")
     page.context.close()
-    page = open_page(browser, reduced_motion="reduce")
+    page = open_chapter(browser, "descent", reduced_motion="reduce")
     figure = alive(page, "descent")
     assert not figure.locator(".play").is_visible()
     seen = page.evaluate(
@@ -424,7 +428,7 @@ def test_a_path_is_drawn_step_by_step_and_at_once_without_motion(browser):
 
 
 def test_on_an_image_the_digit_is_what_the_decoder_makes_of_its_code(browser):
-    page = open_page(browser)
+    page = open_chapter(browser, "decoder")
     figure = alive(page, "decoder")
     same = page.evaluate(
         """async () => {
@@ -443,7 +447,7 @@ def test_on_an_image_the_digit_is_what_the_decoder_makes_of_its_code(browser):
 def test_the_map_is_drawn_by_day_and_by_night(browser):
     colours = []
     for scheme in ("light", "dark"):
-        page = open_page(browser, scheme=scheme)
+        page = open_chapter(browser, "decoder", 1280, scheme)
         figure = alive(page, "decoder")
         colours.append(ink(figure))
         page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
@@ -488,14 +492,18 @@ def test_what_is_read_out_waits_until_the_handle_rests(browser):
     page.context.close()
 
 
-def test_no_axe_violation_while_they_live(look):
+@pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
+@pytest.mark.parametrize("name", KINDS)
+def test_no_axe_violation_while_they_live(browser, name, look):
     need(AXE.exists(), "no axe-core here: npm ci --prefix tests")
-    for name in KINDS:
-        alive(look, name)
-    look.evaluate(AXE.read_text(encoding="utf-8"))
-    audit = look.evaluate("axe.run('.touch')")
+    page = open_chapter(browser, name, *look)
+    alive(page, name)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    audit = page.evaluate("axe.run('.touch')")
     assert [(one["id"], one["nodes"][0]["html"]) for one in audit["violations"]] == []
-    assert len(audit["passes"]) > 15
+    assert len(audit["passes"]) > 10
+    assert page.complaints == []
+    page.context.close()
 
 
 def test_nothing_moves_when_they_come_to_life(browser):
@@ -563,12 +571,10 @@ def test_data_in_a_file_of_their_own(browser: Browser, tmp_path: Path, there: bo
     page.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "chapter"), [("descent", "03_gradient_descent"), ("decoder", "14_autoencoder")]
-)
-def test_they_live_on_the_site_from_the_disk(browser, name, chapter):
+@pytest.mark.parametrize("name", KINDS)
+def test_they_live_on_the_site_from_the_disk(browser, name):
     """There the data lie in a file, which is asked for when the figure comes near."""
-    path = ROOT / "site" / f"{chapter}.html"
+    path = SITE / f"{CHAPTERS[name]}.html"
     need(path.exists(), "no site here: make site")
     page = browser.new_page()
     asked, complaints = [], []
