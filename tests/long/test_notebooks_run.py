@@ -1,8 +1,8 @@
 """The fourteen notebooks, each executed from top to bottom in a kernel and a folder of its own.
 
-Run 'make all' first. What a cell gives must be what the notebook holds: a run of the notebook and
-the run of the script agree. An exercise has no run: its cell says what is not yet right, and the
-notebook goes on.
+Run 'make notebooks' first. What a cell gives must be what the notebook holds: a run of the notebook
+and the run of the script agree. An exercise has no run: its cell says what is not yet right, and
+the notebook goes on.
 
 Chapter 14 trains for one epoch here. Up to the training its cells must give what the notebook
 holds, from there on something of the same kind. What twenty epochs give is held to the script
@@ -15,7 +15,9 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
@@ -23,24 +25,29 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from conftest import ROOT
-from literate import notebooks
+from forked_kernel import server
 
 ONE_EPOCH, TRAINS = "14_autoencoder", "range(1, n_epochs + 1)"
 SCRIPTS = sorted(path.stem for path in (ROOT / "tangled").glob("[0-9][0-9]_*.py"))
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, bytes]:
-    """Return the notebooks of the post, which needs the transcripts of a run."""
-    return notebooks.notebooks(ROOT / "pytorch-first-principles.org")
+def forks() -> Iterator[list[str]]:
+    """Yield the command of a kernel that has imported torch already."""
+    with TemporaryDirectory() as short, server(Path(short, "kernels")) as command:
+        yield command
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the name of a kernel that runs this very Python and keeps its files to itself."""
+def kernel(tmp_path: Path, name: str, forks: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a kernel that runs this very Python and keeps its files to itself.
+
+    Chapter 14 sets variables before it imports torch, so its kernel is no fork.
+    """
     aside = tmp_path / "aside"
     (aside / "kernels" / "this-python").mkdir(parents=True)
-    arguments = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    own = [sys.executable, "-m", "ipykernel_launcher"]
+    arguments = [*(own if name == ONE_EPOCH else forks), "-f", "{connection_file}"]
     description = {"argv": arguments, "display_name": "This Python", "language": "python"}
     (aside / "kernels" / "this-python" / "kernel.json").write_text(json.dumps(description))
     for variable in ("JUPYTER_PATH", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
@@ -95,15 +102,15 @@ def kind_of(output: tuple[dict[str, str], list[dict]]) -> tuple[list[str], list[
     return sorted(printed), [sorted(out["data"]) for out in shown]
 
 
-def test_there_are_fourteen(made):
-    assert [name.removesuffix(".ipynb") for name in made] == SCRIPTS
+def test_there_are_fourteen():
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == SCRIPTS
     assert len(SCRIPTS) == 14
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_notebook_runs_and_gives_the_outputs_it_holds(made, name, folder, kernel):
-    held = nbformat.reads(made[f"{name}.ipynb"].decode(), as_version=4)
-    fresh = execute(made[f"{name}.ipynb"], folder, kernel)
+def test_a_notebook_runs_and_gives_the_outputs_it_holds(name, folder, kernel):
+    content = (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
+    held, fresh = nbformat.reads(content.decode(), as_version=4), execute(content, folder, kernel)
     counts = [cell.execution_count for cell in fresh.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     found, expected = outputs(fresh), outputs(held)

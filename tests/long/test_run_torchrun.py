@@ -75,11 +75,10 @@ def test_the_chapter_imports_that_module_before_it_joins_a_group():
     assert "os._exit" not in source
 
 
-@pytest.mark.parametrize("kill_at", [1, 6])
-def test_a_killed_process_changes_nothing(tmp_path, kill_at):
-    """Rank 1 is killed at a step; the end must be that of the run in which nobody died.
+def test_a_process_that_is_killed_before_the_first_checkpoint_changes_nothing(tmp_path):
+    """The end must be that of the run in which nobody died.
 
-    Before the first checkpoint, and right after it: the chapter's own run has one in the middle.
+    The chapter's own run has a process killed in the middle, with checkpoints to go on from.
     """
     for rank in range(2):  # so that the first part of the work, without a kill, is not done again
         (tmp_path / f"{rank}.json").write_text("{}")
@@ -87,7 +86,7 @@ def test_a_killed_process_changes_nothing(tmp_path, kill_at):
     launch += ["--local-addr=127.0.0.1", "--max-restarts=1", f"--log-dir={tmp_path}/logs"]
     loopback = "lo0" if sys.platform == "darwin" else "lo"
     run = subprocess.run(
-        [*launch, str(SCRIPT), str(tmp_path), str(kill_at)],
+        [*launch, str(SCRIPT), str(tmp_path), "1"],
         env=os.environ | {"DEVICE": "cpu", "GLOO_SOCKET_IFNAME": loopback},
         capture_output=True,
         text=True,
@@ -102,6 +101,4 @@ def test_a_killed_process_changes_nothing(tmp_path, kill_at):
     for rank in range(2):
         part = json.loads((tmp_path / f"{rank}_resumed.json").read_text(encoding="utf-8"))
         assert part["end"] == chapter.names["reports"][rank]["line"]["end"], run.stderr
-        left, whole = len(part["losses"]), (kill_at - 1) // 5
-        # The last checkpoint may have been under way.
-        assert left in (40 - whole, 41 - whole), run.stderr
+        assert len(part["losses"]) == 40, run.stderr  # all epochs again

@@ -4,7 +4,7 @@ Each runs once, in whole, and its one run is looked at from all sides: it says w
 make ran it, draws the figures that are committed byte for byte, warns of nothing and leaves
 nothing else. Its processes start by spawn. NumPy, OpenBLAS and PyTorch work as on an x86-64
 processor without AVX-512; or, where the environment that make ran in has chosen a processor, with
-all that this one has.
+all that this one has. Chapter 10 compiles, too, where there is a C++ compiler.
 """
 
 import os
@@ -30,6 +30,7 @@ WITHOUT_AVX512 = {
 CHOSEN = [*WITHOUT_AVX512, "OPENBLAS_L2_SIZE"]  # where these are set, nobody asks the processor
 # NumPy warns where the processor has none of the features that it is told to do without.
 MISSING = r".*ImportWarning: NPY_DISABLE_CPU_FEATURES.*\n(?: .*\n)*"
+COMPILES = TANGLED / "10_training_loop.py"
 EXTRA = [TANGLED / f"{name}.py" for name in ("autoencoder_variants", "same_line", "old_calls")]
 
 
@@ -52,15 +53,21 @@ def alone(request, tmp_path_factory):
                     patch.delenv(name, raising=False)
             elif platform.machine() == "x86_64":
                 options |= WITHOUT_AVX512
+            if request.param == COMPILES and shutil.which("g++"):
+                options |= {"COMPILE": "1", "TORCHINDUCTOR_CACHE_DIR": f"{temporary}/compiled"}
             run = run_script(script, folder, by_spawn=True, **options)
         left = [path.name for path in Path(temporary).glob("torchelastic*")]
     return request.param, run, folder, left
 
 
 def test_it_ends_well_without_a_warning_and_says_what_it_checked(alone):
-    _, run, _, _ = alone
+    script, run, folder, _ = alone
     assert (run.returncode, re.sub(MISSING, "", run.stderr)) == (0, "")
     assert run.stdout.splitlines()[-1].startswith("checked: ")
+    if script == COMPILES and shutil.which("g++"):  # the script checks that these end as the others
+        table = (folder / "runs" / "cost_ladder.txt").read_text(encoding="utf-8")
+        compiled = ["by hand, compiled", "module, compiled"]
+        assert re.findall(r"^(.*, compiled) ", table, re.MULTILINE) == compiled
 
 
 def test_it_says_what_it_said_when_make_ran_it(alone):
@@ -106,7 +113,9 @@ def test_a_process_that_fails_makes_chapter_12_fail(tmp_path):
     match = re.search(r"^( +)averaged = gradient_of\(ddp_model, .*\n", source, re.MULTILINE)
     fails = f"{match[1]}sys.exit(3 if dist.get_rank() == 1 else 0)\n"
     broken = tmp_path / "broken.py"
-    broken.write_text(source.replace(match[0], fails + match[0]), encoding="utf-8")
+    source = source.replace(match[0], fails + match[0])
+    assert "--max-restarts=1" in source  # which would only let it fail a second time
+    broken.write_text(source.replace("--max-restarts=1", "--max-restarts=0"), encoding="utf-8")
     run = run_script(broken, tmp_path)
     assert run.returncode == 1
     assert "(exitcode: 3) local_rank: 1" in run.stderr
