@@ -227,14 +227,23 @@ def test_the_search_found_what_its_trials_say(chapter):
     assert chapter.output.count("trial ") == 6
 
 
-def test_the_price_is_of_images_that_the_training_never_saw(chapter):
-    torch.manual_seed(0)
-    x, labels = torch.rand(12_000, 784), torch.zeros(12_000)  # the first 2,000 are not held out
-    price = chapter.names["priced_error"]
-    before = price(x, labels, 2)
-    x[-10_000:] = 0.5  # the held-out rows change, and so must the price
-    assert price(x, labels, 2) != before
-    assert price(x, labels, 8) > 8 * 0.0002
+def test_the_price_is_of_images_that_the_training_never_saw(chapter, monkeypatch):
+    price, seen = chapter.names["priced_error"], {}
+
+    def fit(model, x, labels, epochs):
+        seen.update(trained=x, labels=labels, epochs=epochs)
+
+    def error(model, x):
+        seen.update(held_out=x)
+        return 0.04
+
+    for function in (fit, error):
+        monkeypatch.setitem(price.__globals__, function.__name__, function)
+    numbers = torch.arange(30_000)
+    assert price(numbers[:, None], numbers, 8) == pytest.approx(0.04 + 8 * 0.0002)
+    assert seen["epochs"] == 1
+    assert seen["trained"].flatten().tolist() == seen["labels"].tolist() == list(range(15_000))
+    assert seen["held_out"].flatten().tolist() == list(range(20_000, 30_000))
 
 
 def test_the_confusion_matrix_counts_what_the_network_says(golden, x_test, test_images):
