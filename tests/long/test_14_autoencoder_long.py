@@ -4,28 +4,22 @@ import gzip
 import hashlib
 import http.server
 import os
+import runpy
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 from torchvision.datasets import MNIST
 
 from conftest import ROOT, TANGLED
 
 SCRIPT = TANGLED / "14_autoencoder.py"
 RAW = ROOT / "data" / "MNIST" / "raw"
-# Run the script where torchvision's mirrors cannot be reached.
-WITHOUT_MIRRORS = """
-import runpy, sys
-from torchvision.datasets import MNIST
-MNIST.mirrors = ["http://127.0.0.1:9/"]
-runpy.run_path(sys.argv[1], run_name="__main__")
-"""
 
 
 def names_in(folder):
@@ -46,8 +40,30 @@ def test_pca_is_the_best_linear_code(chapter):
     assert chapter.names["pca_mse"] == pytest.approx(error, rel=1e-4)
 
 
+@pytest.fixture
+def end_of_script(tmp_path, monkeypatch, capfd):
+    """Return a function that runs the script to its exit, where torchvision's mirrors are far.
+
+    It runs in this process, whose torch it shares, and returns its status, its output, its errors.
+    """
+    threads, patience = torch.get_num_threads(), socket.getdefaulttimeout()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(SCRIPT)])
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+
+    def run():
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        return end.value.code, *capfd.readouterr()
+
+    with patch.dict(os.environ, DEVICE="cpu", EPOCHS="1", no_proxy="127.0.0.1"):
+        yield run
+    torch.set_num_threads(threads)
+    socket.setdefaulttimeout(patience)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "missing", "all missing"])
-def test_damaged_data_are_never_trained_on(tmp_path, damage):
+def test_damaged_data_are_never_trained_on(tmp_path, end_of_script, damage):
     raw = tmp_path / "data" / "MNIST" / "raw"
     spoiled = raw / "train-images-idx3-ubyte"
     if damage != "all missing":
@@ -56,18 +72,9 @@ def test_damaged_data_are_never_trained_on(tmp_path, damage):
         spoiled.write_bytes(spoiled.read_bytes()[:-784])
     elif damage == "missing":
         spoiled.unlink()
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_MIRRORS, str(SCRIPT)],
-        cwd=tmp_path,
-        env=os.environ | {"DEVICE": "cpu", "EPOCHS": "1", "no_proxy": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 2
-    assert run.stdout == ""
-    assert run.stderr.count("\n") == 1
-    assert "make data" in run.stderr
+    status, out, errors = end_of_script()
+    assert (status, out, errors.count("\n")) == (2, "", 1)
+    assert "make data" in errors
     assert names_in(tmp_path) == ([] if damage == "all missing" else ["data"])
 
 

@@ -610,15 +610,13 @@ def test_on_paper_there_are_no_buttons(desktop):
 # --- accessibility
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
-def test_axe_finds_no_violation(browser, look):
+def test_axe_finds_no_violation(look):
+    """The last test of a look: it takes the page apart."""
     need(AXE.exists(), "no axe-core here: npm ci --prefix tests --ignore-scripts")
-    page = open_page(browser, *look)
-    found, unsure = axe_finds(page, everything=look[1] == "light")
+    found, unsure = axe_finds(look, everything=look.scheme == "light")
     assert found == []
     # What axe leaves to us: contrast, see above, and that the "#" of a heading is no word.
     assert unsure <= {"color-contrast", "label-content-name-mismatch"}
-    page.context.close()
 
 
 def test_the_lock_names_hashes_and_no_host():
