@@ -21,6 +21,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
@@ -33,6 +34,7 @@ WORTHWHILE = {
     "sklearn.utils": r"\bsklearn\b",
 }
 ATTEMPTS = 20  # to find a server or to start one, which others may do at the same moment
+MOMENT = 0.05  # seconds
 ASKS_FOR = r'^os\.environ\.setdefault\("(\w+)", '  # a variable, where there is none
 
 
@@ -118,11 +120,12 @@ def server_for(maker: int, options: list[str]) -> socket.socket:
             connection.connect(address)
             return connection
         connection.close()
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener,
-            contextlib.suppress(OSError),  # another was faster by a moment
-        ):
-            listener.bind(address)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            try:
+                listener.bind(address)
+            except OSError:  # another was faster by a moment, and does not listen yet
+                time.sleep(MOMENT)
+                continue
             listener.listen(64)
             start_server(listener, maker, options)
     raise ConnectionRefusedError

@@ -221,6 +221,20 @@ def test_those_side_by_side_import_torch_once_and_the_server_ends_with_its_maker
     assert gone(maker.pid)
 
 
+def test_a_server_that_is_being_started_is_waited_for(folder, maker):
+    """Who is a moment too late to start one finds an address at which nobody listens yet."""
+    write(folder, "print(1)")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as late:
+        late.settimeout(20)
+        late.bind(f"\0literate {os.getuid()} {maker.pid}")
+        started = command(folder, "script", "--maker", maker.pid)
+        with subprocess.Popen(**started, stdout=subprocess.PIPE) as process:
+            time.sleep(0.3)
+            late.listen()
+            late.accept()[0].close()  # this one declines
+            assert process.communicate()[0] == b"1\n"
+
+
 def test_another_make_has_a_server_of_its_own(folder, maker):
     write(folder, "print(1)")
     run(folder, "script", maker.pid)
@@ -303,7 +317,7 @@ def started(folder, maker):
 def ends(pid):
     """Wait until a process has ended; nobody may be there to take notice."""
     for _ in range(1000):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # gone before it is read
             if ") Z " not in Path(f"/proc/{pid}/stat").read_text():
                 time.sleep(0.01)
                 continue
