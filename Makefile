@@ -112,7 +112,7 @@ data: data/verified  ## fetch MNIST, or fetch again what is damaged
 # --- the environment
 
 # By uv where it is there and succeeds, which takes less time; else by pip. Neither compiles: Python does,
-# for the few files that somebody imports.
+# for the files that somebody imports, two in five.
 WITH_HASHES = --quiet --require-hashes -r
 install = (command -v uv > /dev/null && uv pip install --python .venv/bin/python $(WITH_HASHES) $(1)) || \
 	.venv/bin/python -m pip install --disable-pip-version-check --no-compile $(WITH_HASHES) $(1)
