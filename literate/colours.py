@@ -29,8 +29,6 @@ WORDS = "|".join({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *OTHERS}
 # spaces, except at a line's beginning, where they may lead to a string that documents.
 NAME = rf"""(?!(?:{WORDS}|__\w+)\b)[^\W\d]\w*(?![\w"'])"""
 PLAIN = rf"(?:{NAME}|[][(){{}},:;=+*/-]|\.(?!\d)|(?<=\S)[ ]+)+"
-
-
 # What Pygments finds after some forty other patterns: plain numbers, and spaces, unless these lead
 # to a string that documents or to a word that is a keyword only there.
 INDENT = r"""[ ]+(?!\s|[bBrRuU]{0,2}["']|(?:case|lazy|match)\b)"""

@@ -38,7 +38,8 @@ def halves_of(text: str) -> list[str]:
     if any(key.lower() not in LOCAL for key in SETTING.findall(text, chapters[0])):
         return [text]
     cut = min(chapters, key=lambda place: abs(place - len(text) // 2))
-    settings = re.sub(r"^(?![ \t]*#\+\w+:).+$", "", text[: chapters[0]], flags=re.M)
+    above = text[: chapters[0]].split("\n")
+    settings = "\n".join(row if SETTING.match(row) else "" for row in above)
     between = "\n" * text.count("\n", chapters[0], cut)
     return [text[:cut], settings + between + text[cut:]]
 
@@ -77,10 +78,9 @@ def reading(text: str) -> Iterator[Callable[[], Node]]:
                 line, reason = (int(found[1]), found[2]) if found else (1, str(error))
                 raise OrgError(line, f"pandoc cannot read this: {reason}") from None
             first, *others = [json.loads(joined(one)) for one in made]
-            blocks = first["blocks"]
             for other in others:  # what is above its chapter pandoc made of the settings
-                blocks += dropwhile(lambda node: node["t"] != "Header", other["blocks"])
-            return first | {"blocks": blocks}
+                first["blocks"] += dropwhile(lambda node: node["t"] != "Header", other["blocks"])
+            return first
 
         yield document
 

@@ -26,12 +26,13 @@ MODULES = ("torch", "torch.utils.data", "torch._dynamo", "sklearn.utils", "ipyke
 @contextlib.contextmanager
 def server(address: Path) -> Iterator[list[str]]:
     """Run a server at this address; yield the command of its kernels, without '-f FILE'."""
-    process = subprocess.Popen([sys.executable, __file__, str(address)])
+    command = [sys.executable, __file__, str(address)]
+    process = subprocess.Popen(command)
     try:
         while not address.exists():
             assert process.poll() is None
             time.sleep(0.05)
-        yield [sys.executable, __file__, str(address)]
+        yield command
     finally:
         process.kill()
         process.wait()

@@ -45,6 +45,32 @@ def test_small_cases(code):
     assert colours(NowebLexer(), code) == colours(PythonLexer(), code)
 
 
+def asked(lexer, code):
+    """Return how many patterns a lexer tries until it is through a code."""
+    count = 0
+
+    def counted(match):
+        def tried(*place):
+            nonlocal count
+            count += 1
+            return match(*place)
+
+        return tried
+
+    lexer._tokens = {
+        state: [(counted(match), *rest) for match, *rest in patterns]
+        for state, patterns in lexer._tokens.items()
+    }
+    list(lexer.get_tokens(code))
+    return count
+
+
+@pytest.mark.parametrize("code", ["x\n    x", "x = 12", "x = 1.5", "print(x)"])
+def test_what_is_frequent_is_found_by_few_patterns(code):
+    """An indent, numbers and builtins are what Pygments comes to after forty others."""
+    assert asked(NowebLexer(), code) - asked(NowebLexer(), "x") < 30
+
+
 def test_a_reference_is_one_and_what_only_looks_like_one_is_code():
     assert colours(NowebLexer(), "<<data>>\nx = 1") == "rrrrrrrr-----n-"
     assert colours(NowebLexer(), "x <<data>> y") == colours(PythonLexer(), "x <<data>> y")

@@ -574,21 +574,16 @@ def test_data_in_a_file_of_their_own(browser: Browser, tmp_path: Path, there: bo
 @pytest.mark.parametrize("name", KINDS)
 def test_they_live_on_the_site_from_the_disk(browser, name):
     """There the data lie in a file, which is asked for when the figure comes near."""
-    path = SITE / f"{CHAPTERS[name]}.html"
-    need(path.exists(), "no site here: make site")
-    page = browser.new_page()
-    asked, complaints = [], []
-    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(path.as_uri())
-    assert f"{name}.js" not in asked
+    page = open_chapter(browser, name)
+    data = (SITE / "assets" / f"{name}.js").as_uri()
+    assert data not in page.requests
     figure = alive(page, name)
-    assert asked.count(f"{name}.js") == 1
+    assert page.requests.count(data) == 1
     before = state(figure)
     drag(page, "mouse", figure.locator(".handle"), (60, -40))
     dragged = state(figure)
     drag(page, "keys", figure.locator(".handle"), (-30, 20))
     after = state(figure)
     assert before["drawn"] != dragged["drawn"] != after["drawn"]
-    assert complaints == []
-    page.close()
+    assert page.complaints == []
+    page.context.close()
