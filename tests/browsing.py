@@ -14,6 +14,10 @@ AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 LOOK_NAMES = [f"{width}-{scheme}" for width, scheme in LOOKS]
 
+# Chromium's own sandbox needs rights that a container does not give; the pages are ours. Each new
+# window would prepare two pages of its own for its address bar, which takes most of a second.
+OPTIONS = ["--no-sandbox", "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup"]
+
 COLOURS = ("color-contrast", "link-in-text-block")
 QUICKLY = {"resultTypes": ["violations"], "selectors": False, "preload": False}
 
@@ -47,10 +51,18 @@ def chromium() -> Iterator[Browser]:
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     need(program, "no Chromium here: apt install chromium, or CHROMIUM=/path/to/it")
     with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that a container does not give; the page is ours.
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=OPTIONS)
         yield started
         started.close()
+
+
+def drawn(page: Page) -> None:
+    """Wait until a page shows all that has been asked of it: its scripts wait for frames, too."""
+    page.evaluate(
+        """async () => {
+            for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+        }"""
+    )
 
 
 def seen(parts: Locator) -> list[bool]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from browsing import (
     AXE,
@@ -22,6 +22,7 @@ from browsing import (
     LOOKS,
     axe_finds,
     chromium,
+    drawn,
     need,
     seen,
     wider_than_the_page,
@@ -71,11 +72,26 @@ def look(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def desktop(browser: Browser) -> Iterator[Page]:
-    """Yield the page as a desktop shows it, with a clipboard."""
+    """Yield the page as a desktop shows it. A test that folds or sizes it restores it."""
     page = open_page(browser, permissions=["clipboard-read", "clipboard-write"])
     yield page
     assert page.complaints == []
     page.context.close()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Iterator[Page]:
+    """Yield the page as a phone shows it. A test that folds or sizes it restores it."""
+    page = open_page(browser, 390)
+    yield page
+    assert page.complaints == []
+    page.context.close()
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def either(request: pytest.FixtureRequest) -> Page:
+    """Return the page on a desktop, then on a phone."""
+    return request.getfixturevalue(request.param)
 
 
 # --- all four looks
@@ -296,8 +312,7 @@ def test_a_link_to_a_block_that_is_folded_unfolds_it(browser):
     code = page.locator("#code-folded pre").first
     assert not code.is_visible()
     page.evaluate("location.hash = '#code-folded'")
-    page.wait_for_timeout(300)
-    assert code.is_visible()
+    expect(code).to_be_visible()
     assert page.complaints == []
     page.context.close()
 
@@ -316,9 +331,8 @@ def test_every_answer_is_folded_and_its_question_is_there_to_read(look):
     assert not any(seen(answers))
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_an_answer_unfolds_and_folds_by_keyboard(browser, width):
-    page = open_page(browser, width)
+def test_an_answer_unfolds_and_folds_by_keyboard(either):
+    page = either
     page.locator("h3[id$='-can-you-say-why'] .anchor").first.focus()
     page.keyboard.press("Tab")
     question = page.locator(".question:has(> summary:focus-visible)")
@@ -329,13 +343,12 @@ def test_an_answer_unfolds_and_folds_by_keyboard(browser, width):
     assert answer.is_visible()
     below, above = answer.bounding_box(), asked.bounding_box()
     assert below["y"] >= above["y"] + above["height"]
-    assert wider_than_the_page(page, width) == []
+    assert wider_than_the_page(page, page.viewport_size["width"]) == []
     page.keyboard.press("Space")
     assert not answer.is_visible()
-    page.locator(".question > summary").last.evaluate("s => s.click()")
-    assert page.locator(".question[open]").count() == 1
-    assert page.complaints == []
-    page.context.close()
+    for opened in (1, 0):
+        page.locator(".question > summary").last.evaluate("s => s.click()")
+        assert page.locator(".question[open]").count() == opened
 
 
 def test_every_hint_and_solution_is_folded_and_so_is_the_check(look):
@@ -350,9 +363,8 @@ def test_every_hint_and_solution_is_folded_and_so_is_the_check(look):
     assert not any(seen(checks.locator("pre")))
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_solution_unfolds_and_folds_by_keyboard_and_is_copied(browser, width):
-    page = open_page(browser, width)
+def test_a_solution_unfolds_and_folds_by_keyboard(either):
+    page = either
     page.locator(".hint > summary").first.focus()
     page.keyboard.press("Tab")
     solution = page.locator(".solution:has(> summary:focus-visible)")
@@ -360,21 +372,26 @@ def test_a_solution_unfolds_and_folds_by_keyboard_and_is_copied(browser, width):
     page.keyboard.press("Enter")
     assert code.is_visible()
     assert "<<" not in code.text_content()
-    assert wider_than_the_page(page, width) == []
+    assert wider_than_the_page(page, page.viewport_size["width"]) == []
     page.locator(".solution > summary").first.focus()
     page.keyboard.press("Space")
     assert not code.is_visible()
-    assert page.complaints == []
-    page.context.close()
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
-def test_opened_answers_fit_into_the_page(browser, width):
-    page = open_page(browser, width)
-    page.evaluate("document.querySelectorAll('main details').forEach((d) => (d.open = true))")
+@pytest.mark.parametrize(("name", "widths"), [("desktop", [1280]), ("phone", [390, 320])])
+def test_opened_answers_fit_into_the_page(request, name, widths):
+    page = request.getfixturevalue(name)
+    folds = page.locator("main details:not([open])")
+    folds.evaluate_all("folds => folds.forEach((d) => d.classList.add('unfolded'))")
+    toggle = "(folds, open) => folds.forEach((d) => (d.open = open))"
+    page.locator(".unfolded").evaluate_all(toggle, True)
     assert page.locator(".question[open]").count() == QUESTIONS
-    assert wider_than_the_page(page, width) == []
-    page.context.close()
+    height = page.viewport_size["height"]
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": height})
+        assert wider_than_the_page(page, width) == []
+    page.set_viewport_size({"width": widths[0], "height": height})
+    page.locator(".unfolded").evaluate_all(toggle, False)
 
 
 def test_figures_are_sharp_on_a_screen_with_two_pixels_to_a_point(desktop):
@@ -495,7 +512,7 @@ def test_every_block_has_a_copy_button(desktop):
 def scroll_to(page: Page, key: str) -> None:
     """Bring a heading to the top of the window."""
     page.evaluate("key => document.getElementById(key).scrollIntoView()", key)
-    page.wait_for_timeout(200)
+    drawn(page)
 
 
 def test_the_contents_show_where_one_is(desktop):
@@ -517,17 +534,15 @@ def test_a_chapter_that_is_gone_to_is_the_one_that_is_marked(desktop):
         assert link == f"#{chapter}"
 
 
-def test_on_a_phone_one_reads_a_task_without_scrolling(browser):
-    page = open_page(browser, 390)
-    tasks = page.locator('[id^="code-spec-"] > pre')
+def test_on_a_phone_one_reads_a_task_without_scrolling(phone):
+    tasks = phone.locator('[id^="code-spec-"] > pre')
     assert tasks.count() == len(list((TANGLED / "exercises").glob("*.py")))
     seen = tasks.evaluate_all("all => all.every((one) => one.scrollWidth === one.clientWidth)")
     assert seen
-    page.context.close()
 
 
-def test_on_a_phone_the_contents_fold_into_one_line(browser):
-    page = open_page(browser, 390)
+def test_on_a_phone_the_contents_fold_into_one_line(phone):
+    page = phone
     entries, summary = page.locator("nav ol").first, page.locator("nav summary")
     assert not entries.is_visible()
     scroll_to(page, "ch-model")
@@ -538,20 +553,18 @@ def test_on_a_phone_the_contents_fold_into_one_line(browser):
     summary.click()
     assert entries.is_visible()
     page.locator("nav a", has_text="12. ").click()
-    page.wait_for_timeout(200)
-    assert not entries.is_visible()
+    expect(entries).to_be_hidden()
+    drawn(page)
     top = page.locator("#ch-parallelism").bounding_box()["y"]
     assert summary.bounding_box()["height"] < top < 300
-    page.context.close()
 
 
-@pytest.mark.parametrize("width", [320, 700, 961, 1920])
-def test_in_a_window_of_any_width_everything_fits(desktop, width):
-    desktop.set_viewport_size({"width": width, "height": 900})
-    assert wider_than_the_page(desktop, width) == []
-    assert desktop.locator("nav ol").first.is_visible() == (width > 960)
-    desktop.set_viewport_size({"width": 1280, "height": 900})
-    assert desktop.locator("nav ol").first.is_visible()
+def test_in_a_window_of_any_width_everything_fits(desktop):
+    contents = desktop.locator("nav ol").first
+    for width in (320, 700, 961, 1920, 1280):
+        desktop.set_viewport_size({"width": width, "height": 900})
+        assert wider_than_the_page(desktop, width) == [], width
+        assert contents.is_visible() == (width > 960), width
 
 
 def test_the_keyboard_skips_the_contents(browser):
@@ -596,7 +609,8 @@ def test_on_paper_everything_is_open_and_nothing_is_to_click(browser):
     assert folds.count() == QUESTIONS + FOLDS
     assert all(seen(folds.locator("> *")))  # the summary says what it is
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-    assert page.pdf(format="A4").count(b"/Type /Page\n") > 60
+    last = page.pdf(format="A4", page_ranges="200")  # Chromium refuses a page that is not there
+    assert last.count(b"/Type /Page\n") == 1
     page.context.close()
 
 

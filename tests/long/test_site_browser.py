@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browsing import AXE, LOOK_NAMES, LOOKS, axe_finds, chromium, need, wider_than_the_page
+from browsing import AXE, LOOK_NAMES, LOOKS, axe_finds, chromium, drawn, need, wider_than_the_page
 from conftest import POST, ROOT
 from links import problems_of
 
@@ -112,7 +112,9 @@ def test_no_page_complains_asks_a_network_shifts_or_sticks_out(browser, look):
     for path in PAGES:
         page.goto(path.as_uri())
         page.wait_for_timeout(200)
-        assert page.evaluate("shift") == 0, path.name
+        # On a busy machine a page is shown before all of it is read: where a later row of a table
+        # changes its columns, 0.0015 was seen. A picture of unknown size would give 0.1 and more.
+        assert page.evaluate("shift") < 0.01, path.name
         assert wider_than_the_page(page, look[0]) == [], path.name
     assert page.complaints == []
     assert all(url.startswith((SITE.as_uri(), "data:")) for url in page.requests)
@@ -337,7 +339,7 @@ def test_on_a_phone_the_contents_fold_and_lead_to_other_chapters(browser):
 def test_the_contents_show_where_one_is_and_the_search_stays_in_sight(browser):
     page = open_page(browser, "07_loss.html")
     page.evaluate("document.getElementById('ch-loss-reduction').scrollIntoView()")
-    page.wait_for_timeout(300)
+    drawn(page)
     assert page.locator(".contents [aria-current]").all_text_contents() == ["reduction"]
     assert 0 <= page.locator("button.search").bounding_box()["y"] < 300
     page.context.close()

@@ -19,7 +19,7 @@ from test_site_browser import SITE
 from test_site_browser import open_page as open_site_page
 from torch import nn
 
-from browsing import AXE, LOOK_NAMES, LOOKS, need
+from browsing import AXE, LOOK_NAMES, LOOKS, drawn, need
 from conftest import ROOT, TANGLED, chapter_of
 from literate.touch import KINDS, box, data_script, script_of, style_of, unpacked
 
@@ -36,11 +36,12 @@ def open_chapter(browser: Browser, name: str, *look, **options) -> Page:
 
 
 def alive(page: Page, name: str) -> Locator:
-    """Scroll to a figure; return its box when it lives."""
+    """Scroll to a figure; return its box when it lives and is drawn."""
     figure = page.locator(f"#touch-{name}")
     figure.scroll_into_view_if_needed()
     expect(figure).to_have_class("touch alive")
     figure.locator(".plane").evaluate("plane => plane.scrollIntoView({ block: 'center' })")
+    drawn(page)  # it is told its size, and only then it draws, between two frames
     return figure
 
 
@@ -451,10 +452,7 @@ def test_the_map_is_drawn_by_day_and_by_night(browser):
         figure = alive(page, "decoder")
         colours.append(ink(figure))
         page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
-        for _ in range(100):  # the figure is told a moment later
-            if ink(figure) != colours[-1]:
-                break
-            page.wait_for_timeout(50)
+        drawn(page)
         colours.append(ink(figure))
         page.context.close()
     light, to_dark, dark, to_light = colours
@@ -471,8 +469,8 @@ def ink(figure: Locator) -> str:
 # --- for everybody
 
 
-def test_what_is_read_out_waits_until_the_handle_rests(browser):
-    page = open_page(browser)
+def test_what_is_read_out_waits_until_the_handle_rests(desktop):
+    page = desktop
     for name in KINDS:
         figure = alive(page, name)
         expect(figure.locator("[role=status]")).not_to_have_text("")
@@ -489,7 +487,6 @@ def test_what_is_read_out_waits_until_the_handle_rests(browser):
         )
         page.wait_for_function("heard.length > 0")
         assert page.evaluate("heard") == [state(figure)["said"]]
-    page.context.close()
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
@@ -531,18 +528,17 @@ def test_nothing_moves_when_they_come_to_life(browser):
         page.context.close()
 
 
-def test_without_scripts_and_on_paper_the_picture_stands_alone(browser):
+def test_without_scripts_and_on_paper_the_picture_stands_alone(browser, desktop):
     page = open_page(browser, java_script_enabled=False)
     for name, figure in (("descent", "gradient_descent"), ("decoder", "embedding")):
         assert not page.locator(f"#touch-{name}").is_visible()
         assert page.locator(f"#figure-{figure} img").is_visible()
     page.context.close()
-    page = open_page(browser)
-    alive(page, "descent")
-    page.emulate_media(media="print")
-    assert not page.locator("#touch-descent").is_visible()
-    assert page.locator("#figure-gradient_descent img").is_visible()
-    page.context.close()
+    alive(desktop, "descent")
+    desktop.emulate_media(media="print")
+    assert not desktop.locator("#touch-descent").is_visible()
+    assert desktop.locator("#figure-gradient_descent img").is_visible()
+    desktop.emulate_media(media="screen")
 
 
 @pytest.mark.parametrize("there", [True, False])
