@@ -31,6 +31,8 @@ from forked_kernel import server
 
 ONE_EPOCH, TRAINS = "14_autoencoder", "range(1, n_epochs + 1)"
 SCRIPTS = sorted(path.stem for path in (ROOT / "tangled").glob("[0-9][0-9]_*.py"))
+# These take long and start no processes. Their scripts run alone, and a release runs all notebooks.
+LONG = ["10_training_loop", "11_checkpoint_and_scheduler", "13_hyperparameter_search"]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +133,10 @@ def test_there_are_fourteen():
     assert len(SCRIPTS) == 14
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.once_more] * (name in LONG)) for name in SCRIPTS],
+)
 def test_a_notebook_runs_and_gives_the_outputs_it_holds(name, folder, kernel, tmp_path):
     content = (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
     held, fresh = nbformat.reads(content.decode(), as_version=4), execute(content, folder, kernel)

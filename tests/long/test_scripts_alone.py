@@ -5,7 +5,8 @@ make ran it, draws the figures that are committed byte for byte, warns of nothin
 nothing else. Its processes start by spawn. NumPy, OpenBLAS and PyTorch work as on an x86-64
 processor without AVX-512; or, where the environment that make ran in has chosen a processor, with
 all that this one has. Chapter 10 compiles, too, where there is a C++ compiler. Chapter 14 runs
-so in test_notebooks_run.py, for one epoch, and its weights are compared bit by bit.
+so in test_notebooks_run.py, for one epoch, and its weights are compared bit by bit. Two appendices
+take long, and make has run them: they run alone before a release, not in CI.
 """
 
 import os
@@ -34,7 +35,11 @@ CHOSEN = [*WITHOUT_AVX512, "OPENBLAS_L2_SIZE"]  # where these are set, nobody as
 # NumPy warns where the processor has none of the features that it is told to do without.
 MISSING = r".*ImportWarning: NPY_DISABLE_CPU_FEATURES.*\n(?: .*\n)*"
 COMPILES = TANGLED / "10_training_loop.py"
-EXTRA = [TANGLED / f"{name}.py" for name in ("autoencoder_variants", "same_line", "old_calls")]
+LONG = [TANGLED / f"{name}.py" for name in ("autoencoder_variants", "same_line")]
+EXTRA = [
+    *(pytest.param(path, marks=pytest.mark.once_more) for path in LONG),
+    TANGLED / "old_calls.py",
+]
 
 
 class Alone(NamedTuple):
