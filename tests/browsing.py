@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from conftest import ROOT
 
@@ -17,6 +17,9 @@ LOOK_NAMES = [f"{width}-{scheme}" for width, scheme in LOOKS]
 # Chromium's own sandbox needs rights that a container does not give; the pages are ours. Each new
 # window would prepare two pages of its own for its address bar, which takes most of a second.
 OPTIONS = ["--no-sandbox", "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup"]
+
+PATIENCE = 60_000  # milliseconds: on a busy machine all takes ten times as long
+expect.set_options(timeout=PATIENCE)
 
 COLOURS = ("color-contrast", "link-in-text-block")
 QUICKLY = {"resultTypes": ["violations"], "selectors": False, "preload": False}

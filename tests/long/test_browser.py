@@ -20,6 +20,7 @@ from browsing import (
     AXE,
     LOOK_NAMES,
     LOOKS,
+    PATIENCE,
     axe_finds,
     chromium,
     drawn,
@@ -52,7 +53,7 @@ def open_page(browser: Browser, width: int = 1280, scheme: str = "light", **opti
     options |= {"viewport": size, "color_scheme": scheme, "offline": True}
     context = browser.new_context(**phone, **options)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE)
     page.requests, page.complaints = [], []
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

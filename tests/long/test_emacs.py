@@ -22,7 +22,7 @@ def emacs_tangle(*orgs):
     command = tangle_command(*map(str, orgs))
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     ended = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, check=False, timeout=120
+        command, cwd=folder, env=environment, capture_output=True, check=False, timeout=600
     )
     return [contents(org.parent) for org in orgs] if ended.returncode == 0 else None
 

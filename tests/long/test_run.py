@@ -56,7 +56,7 @@ def same(tmp_path, capfdbinary):
                 env=dict(os.environ),  # readline, if it was imported here, put more into C's
                 stdout=to,
                 stderr=errors,
-                timeout=60,
+                timeout=200,
                 check=False,
             )
             status = run_command(Path(name), Path("transcript.json"), objects)
@@ -802,7 +802,7 @@ def test_a_signal_ends_the_script_too_and_nothing_is_left(name, tmp_path):
     with start(tmp_path, "objects") as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=100)
     assert process.returncode == -number
     assert out == ("interrupted\n" if name == "SIGINT" else "")
     assert ("KeyboardInterrupt" in err) == (name == "SIGINT")
@@ -828,7 +828,7 @@ def test_a_script_may_take_a_signal_its_own_way(name, tmp_path):
     with start(tmp_path) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.Signals[name])
-        assert process.communicate(timeout=30) == (f"['{name}']\n", "")
+        assert process.communicate(timeout=100) == (f"['{name}']\n", "")
     assert process.returncode == 0
 
 

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browsing import AXE, LOOK_NAMES, LOOKS, axe_finds, chromium, drawn, need, wider_than_the_page
+from browsing import (
+    AXE,
+    LOOK_NAMES,
+    LOOKS,
+    PATIENCE,
+    axe_finds,
+    chromium,
+    drawn,
+    need,
+    wider_than_the_page,
+)
 from conftest import POST, ROOT
 from links import problems_of
 
@@ -45,7 +55,7 @@ def open_page(
     size = {"width": width, "height": 844 if phone else 900}
     options |= {"viewport": size, "color_scheme": scheme, "offline": True}
     page = browser.new_context(**phone, **options).new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE)
     page.requests, page.complaints = [], []
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -46,7 +46,7 @@ def free_port():
 
 def page_at(port):
     """Return the page that is served, waiting for the server to start."""
-    for _ in range(200):
+    for _ in range(1000):
         try:
             with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
                 return answer.read().decode()
@@ -63,7 +63,7 @@ def watched(tmp_path):
     process = watch(tmp_path, port)
     yield tmp_path, port
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=100)
 
 
 async def told_after(port, *actions):
@@ -76,7 +76,7 @@ async def told_after(port, *actions):
     told = []
     for action in actions:
         action()
-        message = await asyncio.wait_for(browser.read_message(), timeout=20)
+        message = await asyncio.wait_for(browser.read_message(), timeout=100)
         told.append(json.loads(message)["command"])
     browser.close()
     while await browser.read_message() is not None:  # until the other side has closed, too
@@ -113,7 +113,7 @@ def test_a_mistake_keeps_the_page_and_the_watch(watched):
 def test_a_mistake_at_the_start_ends_the_watch(tmp_path):
     (tmp_path / "post.org").write_text("a mistake")
     process = watch(tmp_path, free_port())
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=100)
     assert (process.returncode, errors) == (1, "a mistake\n")
 
 
@@ -123,7 +123,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
         other.bind(("127.0.0.1", 0))
         other.listen()
         process = watch(tmp_path, other.getsockname()[1])
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
     assert errors.splitlines()[-1].endswith("Address already in use")
     assert "Traceback" not in errors
